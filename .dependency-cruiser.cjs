@@ -1,0 +1,51 @@
+/**
+ * The house: imports point one way, api -> kms -> hsm, store; config and telemetry know nobody.
+ * A rule per room says what it may import; whatever is not named is forbidden.
+ */
+const may = (room, ...rooms) => ({
+  name: `${room}-imports`,
+  severity: 'error',
+  from: { path: `^src/${room}/` },
+  to: { path: '^src/', pathNot: `^src/(${[room, ...rooms].join('|')})/|^src/errors\\.ts$` },
+});
+
+module.exports = {
+  forbidden: [
+    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
+    { name: 'no-orphans', severity: 'error', from: { orphan: true, pathNot: '^src/hsm/worker/parent-watch\\.ts$' }, to: {} },
+    may('config'),
+    may('telemetry'),
+    may('store'),
+    may('hsm'),
+    may('kms', 'hsm', 'store'),
+    may('api', 'kms', 'telemetry'),
+    {
+      name: 'protocols-are-siblings',
+      severity: 'error',
+      from: { path: '^src/api/trent/' },
+      to: { path: '^src/api/alibaba/' },
+    },
+    {
+      name: 'only-the-worker-loads-pkcs11',
+      severity: 'error',
+      from: { pathNot: '^src/hsm/worker/' },
+      to: { path: 'node_modules/(graphene-pk11|pkcs11js)' },
+    },
+    {
+      name: 'only-the-service-half-forks-the-worker',
+      comment: 'The two halves of hsm/ meet in jobs.ts, key-pair-specs.ts and report.ts only.',
+      severity: 'error',
+      from: { path: '^src/hsm/worker/' },
+      to: { path: '^src/', pathNot: '^src/hsm/(worker/|jobs\\.ts$|key-pair-specs\\.ts$|report\\.ts$)|^src/errors\\.ts$' },
+    },
+    {
+      name: 'service-half-stays-out-of-the-worker',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/hsm/worker/' },
+      to: { path: '^src/hsm/worker/' },
+    },
+    { name: 'only-store-speaks-sql', severity: 'error', from: { pathNot: '^src/store/' }, to: { path: 'node_modules/(kysely|better-sqlite3)' } },
+    { name: 'only-api-speaks-http', severity: 'error', from: { pathNot: '^src/api/' }, to: { path: 'node_modules/express' } },
+  ],
+  options: { doNotFollow: { path: 'node_modules' }, tsConfig: { fileName: 'tsconfig.json' }, tsPreCompilationDeps: true },
+};
