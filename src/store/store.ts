@@ -1,0 +1,67 @@
+/** The store: what p11kms knows about its keys, and nothing that could open one. */
+import { chmodSync, existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import SQLite from 'better-sqlite3';
+import { Kysely, SqliteDialect, sql } from 'kysely';
+import { StartError } from '../errors';
+import { type AliasRepository, aliasRepository } from './aliases';
+import { type IdentityRepository, identityRepository } from './identity';
+import { type KeyRepository, keyRepository } from './keys';
+import { migrate } from './migrations';
+import type { Database } from './schema';
+
+export interface Store {
+  readonly identity: IdentityRepository;
+  readonly keys: KeyRepository;
+  readonly aliases: AliasRepository;
+  /** Rejects where the store does not answer. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const FILE = 'p11kms.sqlite';
+/** Another process, a backup for one, may hold the lock for a moment. */
+const BUSY_TIMEOUT_MS = 5_000;
+
+/** Whether there is a store in this directory already. */
+export function storeExists(dataDir: string): boolean {
+  return existsSync(join(dataDir, FILE));
+}
+
+/**
+ * Opens the store in the data directory, makes one where there is none, and brings its schema up to date.
+ *
+ * @throws StartError
+ */
+export async function openStore(dataDir: string): Promise<Store> {
+  const file = join(dataDir, FILE);
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    const db = new Kysely<Database>({ dialect: new SqliteDialect({ database: openFile(file) }) });
+    await migrate(db);
+    return storeOf(db);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new StartError(`the store ${file} cannot be used: ${why}`, undefined, { cause: error });
+  }
+}
+
+function openFile(file: string): SQLite.Database {
+  const database = new SQLite(file, { timeout: BUSY_TIMEOUT_MS });
+  chmodSync(file, 0o600);
+  database.pragma('journal_mode = WAL');
+  // A key that a client was told of must survive a power cut.
+  database.pragma('synchronous = FULL');
+  database.pragma('foreign_keys = ON');
+  return database;
+}
+
+function storeOf(db: Kysely<Database>): Store {
+  return {
+    identity: identityRepository(db),
+    keys: keyRepository(db),
+    aliases: aliasRepository(db),
+    ping: async () => void (await sql`select 1`.execute(db)),
+    close: () => db.destroy(),
+  };
+}
