@@ -1,0 +1,90 @@
+/** Data key pairs: the token makes them and wraps the private key; nothing of them stays on it. */
+import { KmsError } from '../errors';
+import { type KeyPairSpecName, keyPairSpec } from '../hsm/key-pair-specs';
+import { type AuthenticatedData, encodeAuthenticatedData } from './authenticated-data';
+import { encodeCiphertext, headerOf, type PrivateKeyCiphertext, privateKeyHeader } from './ciphertext';
+import type { Key } from './key';
+import type { Call, Kms } from './kms';
+import { assertMayLeave, openPrivateKey } from './private-key';
+import { stopDryRun, usableKey } from './usable-key';
+
+export interface DataKeyPairRequest {
+  readonly keyId: string;
+  readonly spec: KeyPairSpecName;
+  readonly authenticated: AuthenticatedData;
+  readonly dryRun: boolean;
+}
+
+export interface WrappedDataKeyPair {
+  readonly key: Key;
+  readonly spec: KeyPairSpecName;
+  /** X.509 SubjectPublicKeyInfo, DER. */
+  readonly publicKey: Buffer;
+  readonly privateKeyCiphertext: Buffer;
+}
+
+export interface DataKeyPair extends WrappedDataKeyPair {
+  /** PKCS#8, DER; only where the service hands private keys out as AWS does. The caller zeroes it. */
+  readonly privateKeyPlaintext?: Buffer;
+}
+
+export async function generateDataKeyPair(
+  kms: Kms,
+  call: Call,
+  request: DataKeyPairRequest,
+): Promise<DataKeyPair> {
+  const { pair, ciphertext, aad } = await generate(kms, call, request);
+  if (kms.privateKeyExport !== 'aws') return pair;
+  assertMayLeave(kms, ciphertext);
+  return { ...pair, privateKeyPlaintext: await openPrivateKey(kms, call, ciphertext, pair.key.current, aad) };
+}
+
+export async function generateDataKeyPairWithoutPlaintext(
+  kms: Kms,
+  call: Call,
+  request: DataKeyPairRequest,
+): Promise<WrappedDataKeyPair> {
+  return (await generate(kms, call, request)).pair;
+}
+
+interface Generated {
+  readonly pair: WrappedDataKeyPair;
+  readonly ciphertext: PrivateKeyCiphertext;
+  /** What its private key is bound to. */
+  readonly aad: Buffer;
+}
+
+async function generate(kms: Kms, call: Call, request: DataKeyPairRequest): Promise<Generated> {
+  const key = await usableKey(kms, call, request.keyId);
+  assertSpecWorks(kms, request.spec);
+  const { number: version, encryptObject, wrapObject } = key.current;
+  const sealedKey = kms.privateKeyExport === 'never';
+  const { wrapping } = kms.token.report.dialect;
+  const about = { spec: keyPairSpec(request.spec), wrapping, sealedKey };
+  const aadAfterPoint = encodeAuthenticatedData(request.authenticated);
+  const aadBeforePoint = privateKeyHeader(key.id, version, about);
+  stopDryRun(request.dryRun);
+  const { publicKey, ...wrapped } = await kms.token.run(
+    'generateKeyPair',
+    { spec: request.spec, encryptObject, wrapObject, aadBeforePoint, aadAfterPoint },
+    call,
+  );
+  const ciphertext: PrivateKeyCiphertext = {
+    kind: 'private-key',
+    keyId: key.id,
+    version,
+    ...about,
+    ...wrapped,
+  };
+  const privateKeyCiphertext = encodeCiphertext(ciphertext);
+  const aad = Buffer.concat([headerOf(ciphertext), aadAfterPoint]);
+  return { pair: { key, spec: request.spec, publicKey, privateKeyCiphertext }, ciphertext, aad };
+}
+
+function assertSpecWorks({ token }: Kms, name: KeyPairSpecName): void {
+  if (token.report.specs.some((spec) => spec.name === name && spec.works)) return;
+  throw new KmsError(
+    'UNSUPPORTED_OPERATION',
+    `The token of this service does not make key pairs of spec ${name}.`,
+  );
+}

@@ -1,0 +1,44 @@
+declare const brand: unique symbol;
+type Branded<T, Name extends string> = T & { readonly [brand]: Name };
+
+/** A KMS key's id: a UUID in lower case. */
+export type KeyId = Branded<string, 'KeyId'>;
+/** `PREFIX:key/ID`. */
+export type KeyArn = Branded<string, 'KeyArn'>;
+/** `alias/NAME`. */
+export type AliasName = Branded<string, 'AliasName'>;
+/** `PREFIX:alias/NAME`. */
+export type AliasArn = Branded<string, 'AliasArn'>;
+
+/** What a client may know of a KMS key. */
+export interface Key {
+  readonly id: KeyId;
+  readonly arn: KeyArn;
+  readonly description: string;
+  readonly enabled: boolean;
+  readonly createdAt: Date;
+  /** The version that new ciphertexts use. */
+  readonly current: KeyVersion;
+  /** Every version, by its number: old ciphertexts name theirs. */
+  readonly versions: ReadonlyMap<number, KeyVersion>;
+}
+
+/** One generation of a KMS key's material: two AES-256 objects on the token. */
+export interface KeyVersion {
+  /** 1 for the first. */
+  readonly number: number;
+  /** CKA_ID of the object that encrypts and decrypts, 16 bytes in hex. */
+  readonly encryptObject: string;
+  /** CKA_ID of the object that wraps and unwraps, 16 bytes in hex. */
+  readonly wrapObject: string;
+  /** Names the key material to clients: 64 hex digits. */
+  readonly materialId: string;
+}
+
+export interface Alias {
+  readonly name: AliasName;
+  readonly arn: AliasArn;
+  readonly keyId: KeyId;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+}

@@ -1,0 +1,88 @@
+/** Making keys and changing their state. */
+import { randomBytes, randomUUID } from 'node:crypto';
+import { KmsError } from '../errors';
+import type { Key, KeyId } from './key';
+import { keyOf } from './key-directory';
+import { isKeyId } from './key-reference';
+import type { Call, Kms } from './kms';
+import { type Page, pageOf } from './page';
+
+/** CKA_ID is random and never derived: some tokens replace an object whose CKA_ID is taken. */
+const newObjectId = (): string => randomBytes(16).toString('hex');
+
+/**
+ * Makes a symmetric key: first the row, then the objects, then the row becomes active. A crash in between leaves a
+ * row in state creating, by whose ids `removeUnfinished` cleans up.
+ */
+export async function createKey(kms: Kms, call: Call, request: { description: string }): Promise<Key> {
+  const { store, token, keys } = kms;
+  const id = randomUUID() as KeyId;
+  call.keyId = id;
+  const encryptObject = newObjectId();
+  const wrapObject = newObjectId();
+  const label = (role: string) => `p11kms/${kms.storeId}/${id}/1/${role}`;
+  await store.keys.begin({ id, description: request.description, encryptObject, wrapObject });
+  await token.run(
+    'createKeyObjects',
+    {
+      encrypt: { id: encryptObject, label: label('encrypt') },
+      wrap: { id: wrapObject, label: label('wrap') },
+    },
+    call,
+  );
+  await store.keys.finish(id);
+  keys.forget();
+  return keys.resolve(id);
+}
+
+/**
+ * Cleans up after key versions whose making was cut short.
+ *
+ * @returns how many there were
+ * @throws KmsError where the token cannot be reached
+ */
+export async function removeUnfinished({ store, token }: Pick<Kms, 'store' | 'token'>): Promise<number> {
+  const unfinished = await store.keys.unfinished();
+  for (const version of unfinished) {
+    await token.run('destroyObjects', { ids: version.objects });
+    await store.keys.abandon(version);
+  }
+  return unfinished.length;
+}
+
+/** @throws KmsError NOT_FOUND */
+export async function describeKey({ keys }: Kms, call: Call, keyId: string): Promise<Key> {
+  const key = await keys.resolve(keyId);
+  call.keyId = key.id;
+  return key;
+}
+
+export async function enableKey(kms: Kms, call: Call, keyId: string): Promise<void> {
+  await setState(kms, call, keyId, 'enabled');
+}
+
+export async function disableKey(kms: Kms, call: Call, keyId: string): Promise<void> {
+  await setState(kms, call, keyId, 'disabled');
+}
+
+async function setState(kms: Kms, call: Call, keyId: string, state: 'enabled' | 'disabled'): Promise<void> {
+  const key = await describeKey(kms, call, keyId);
+  await kms.store.keys.setState(key.id, state);
+  kms.keys.forget();
+}
+
+/** @throws KmsError INVALID_MARKER */
+export async function listKeys(
+  { store, arns }: Kms,
+  _call: Call,
+  { limit, marker }: { limit: number; marker?: string },
+): Promise<Page<Key>> {
+  if (marker !== undefined && !isKeyId(marker))
+    throw new KmsError('INVALID_MARKER', 'The marker is not valid.');
+  const rows = await store.keys.list(limit + 1, marker);
+  return pageOf(
+    rows.map((row) => keyOf(arns, row)),
+    limit,
+    ({ id }) => id,
+  );
+}

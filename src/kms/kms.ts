@@ -1,0 +1,30 @@
+import type { Token } from '../hsm/token';
+import type { Store } from '../store/store';
+import type { Arns } from './arns';
+import type { KeyDirectory } from './key-directory';
+
+/** What the owner of the service decided about plaintext private keys (`P11KMS_PRIVATE_KEY_EXPORT`). */
+export type PrivateKeyExport = 'never' | 'on-request' | 'aws';
+
+/** What every operation of the domain works with. */
+export interface Kms {
+  readonly store: Store;
+  readonly token: Token;
+  /** The store's id, part of the label of every object on the token. */
+  readonly storeId: string;
+  readonly arns: Arns;
+  readonly keys: KeyDirectory;
+  readonly privateKeyExport: PrivateKeyExport;
+}
+
+/**
+ * One request on its way through the domain. The protocol makes it; the domain writes into it what the
+ * log and the audit record want to know.
+ */
+export interface Call {
+  readonly requestId: string;
+  /** The key that the request turned out to be about. */
+  keyId?: string;
+  /** Milliseconds that the token spent on the request. */
+  tokenMs: number;
+}

@@ -1,0 +1,41 @@
+/** Handing out a wrapped private key, where that is allowed. */
+import { KmsError } from '../errors';
+import type { PrivateKeyCiphertext } from './ciphertext';
+import type { KeyVersion } from './key';
+import type { Call, Kms } from './kms';
+
+/**
+ * Whether this private key may leave the token at all. Asked before any unwrapping.
+ *
+ * @throws KmsError UNSUPPORTED_OPERATION
+ */
+export function assertMayLeave({ privateKeyExport, token }: Kms, { sealedKey }: PrivateKeyCiphertext): void {
+  // A key that was sealed when it was made stays sealed, whatever the setting says now.
+  if (sealedKey || privateKeyExport === 'never') {
+    throw new KmsError(
+      'UNSUPPORTED_OPERATION',
+      'This private key is sealed: it never leaves the service in plaintext.',
+    );
+  }
+  if (!token.report.canExport) {
+    throw new KmsError('UNSUPPORTED_OPERATION', 'The token of this service lets no private key out.');
+  }
+}
+
+/** The private key as PKCS#8 DER. The caller zeroes it. */
+export async function openPrivateKey(
+  kms: Kms,
+  call: Call,
+  ciphertext: PrivateKeyCiphertext,
+  version: KeyVersion,
+  aad: Buffer,
+): Promise<Buffer> {
+  const { spec, wrapping, point, iv, sealed } = ciphertext;
+  const { encryptObject, wrapObject } = version;
+  const { privateKey } = await kms.token.run(
+    'exportPrivateKey',
+    { spec: spec.name, wrapping, encryptObject, wrapObject, point, aad, iv, sealed },
+    call,
+  );
+  return privateKey;
+}

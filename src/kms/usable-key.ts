@@ -1,0 +1,25 @@
+import { KmsError } from '../errors';
+import type { Key } from './key';
+import { describeKey } from './keys';
+import type { Call, Kms } from './kms';
+
+/**
+ * The key that a cryptographic operation shall use.
+ *
+ * @throws KmsError NOT_FOUND, DISABLED
+ */
+export async function usableKey(kms: Kms, call: Call, keyId: string): Promise<Key> {
+  const key = await describeKey(kms, call, keyId);
+  assertEnabled(key);
+  return key;
+}
+
+export function assertEnabled(key: Key): void {
+  if (!key.enabled) throw new KmsError('DISABLED', `${key.arn} is disabled.`);
+}
+
+/** All checks have passed and nothing is to be done. */
+export function stopDryRun(dryRun: boolean): void {
+  if (dryRun)
+    throw new KmsError('DRY_RUN', 'The request would have succeeded, but the DryRun option is set.');
+}
