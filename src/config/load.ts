@@ -1,0 +1,156 @@
+import { resolve } from 'node:path';
+import { Ajv } from 'ajv';
+import { StartError } from '../errors';
+import { Faults } from './faults';
+import { FileFault } from './files';
+import { type PinSource, PinValue, readPinFile } from './pin';
+import { expectation, type SettingName, settings, type Values } from './settings';
+import { environmentSource, fileSource, type Source } from './sources';
+
+/** What the service was told, checked and complete. Frozen; shown by JSON or util.inspect, it holds no PIN. */
+export interface Config {
+  readonly pkcs11: {
+    /** Absolute path. */
+    readonly module: string;
+    readonly tokenLabel: string;
+    /** For modules that take library parameters at C_Initialize. */
+    readonly initArgs?: string;
+    readonly gcmIv: Values['P11KMS_GCM_IV'];
+  };
+  readonly pin: PinSource;
+  /** Absolute path. */
+  readonly dataDir: string;
+  readonly listen: { readonly host: string; readonly port: number };
+  /** Without a colon at its end. */
+  readonly arnPrefix: string;
+  readonly privateKeyExport: Values['P11KMS_PRIVATE_KEY_EXPORT'];
+  readonly logLevel: Values['P11KMS_LOG_LEVEL'];
+  readonly lanes: {
+    readonly tokenWorkers: number;
+    readonly keyPairWorkers: number;
+    readonly tokenTimeoutMs: number;
+    readonly keyPairTimeoutMs: number;
+    /** Jobs that may wait in one lane. */
+    readonly queue: number;
+    /** Jobs after which a worker is replaced. */
+    readonly workerJobs: number;
+  };
+}
+
+const isComplete = new Ajv({ allErrors: true }).compile<Values>({
+  type: 'object',
+  properties: Object.fromEntries(settings.map(([name, { schema }]) => [name, schema])),
+  required: settings.filter(([, row]) => row.required || row.default !== undefined).map(([name]) => name),
+});
+
+/**
+ * Reads the settings from the environment and from the JSON file that it names, and takes P11KMS_PIN out
+ * of `env`, so that no child process inherits it. Throws StartError with every fault on a line of its own.
+ */
+export function loadConfig(env: NodeJS.ProcessEnv): Config {
+  const faults = new Faults();
+  const environment = environmentSource(env, faults);
+  delete env.P11KMS_PIN;
+  const path = environment.values.get('P11KMS_CONFIG');
+  const file = typeof path === 'string' ? fileSource(path, faults) : undefined;
+  const sources = file ? [environment, file] : [environment];
+  for (const source of sources) checkForm(source, faults);
+
+  const values = Object.fromEntries(
+    settings.map(([name, setting]) => [name, giver(name, sources)?.values.get(name) ?? setting.default]),
+  );
+  checkMeaning(values, sources, faults);
+  const pin = findPin(sources, faults);
+  // What is missing may be in the file that cannot be read.
+  if (path === undefined || file) checkNothingMissing(values, faults);
+  if (faults.lines.length === 0 && pin && isComplete(values)) return toConfig(values, pin);
+  throw new StartError(faults.lines.join('\n'));
+}
+
+function giver(name: SettingName, sources: readonly Source[]): Source | undefined {
+  return sources.find((source) => source.values.has(name));
+}
+
+function checkForm(source: Source, faults: Faults): void {
+  isComplete(Object.fromEntries(source.values));
+  const malformed = new Set(isComplete.errors?.map((error) => error.instancePath.slice(1)));
+  for (const [name, setting] of settings) {
+    if (malformed.has(name)) faults.add(source.place(name), expectation(setting));
+  }
+}
+
+/** Only of the values that count: a file may name a module that another machine has. */
+function checkMeaning(values: Record<string, unknown>, sources: readonly Source[], faults: Faults): void {
+  for (const [name, { check }] of settings) {
+    const value = values[name];
+    const fault = typeof value === 'string' ? check?.(value) : undefined;
+    if (fault !== undefined) faults.add(giver(name, sources)?.place(name) ?? name, fault);
+  }
+}
+
+function checkNothingMissing(values: Record<string, unknown>, faults: Faults): void {
+  for (const [name, setting] of settings) {
+    if (setting.required && values[name] === undefined) faults.add(name, 'is required');
+  }
+  if (values.P11KMS_PIN === undefined && values.P11KMS_PIN_FILE === undefined) {
+    faults.add('P11KMS_PIN or P11KMS_PIN_FILE', 'is required');
+  }
+}
+
+function findPin(sources: readonly Source[], faults: Faults): PinSource | undefined {
+  const exposed = sources.find((source) => source.exposed && source.values.has('P11KMS_PIN'));
+  if (exposed) {
+    faults.add(
+      exposed.place('P11KMS_PIN'),
+      "is readable by the file's group or by others: chmod 600 the file",
+    );
+  }
+  const [byValue, byFile] = [giver('P11KMS_PIN', sources), giver('P11KMS_PIN_FILE', sources)];
+  if (byValue && byFile) {
+    const places = `${byValue.place('P11KMS_PIN')} and ${byFile.place('P11KMS_PIN_FILE')}`;
+    faults.add(places, 'are both set: exactly one of them is needed');
+    return undefined;
+  }
+  const value = byValue?.values.get('P11KMS_PIN');
+  if (typeof value === 'string') return new PinValue(value);
+  const path = byFile?.values.get('P11KMS_PIN_FILE');
+  if (!byFile || typeof path !== 'string') return undefined;
+  checkPinFile(path, byFile.place('P11KMS_PIN_FILE'), faults);
+  return { kind: 'file', path: resolve(path) };
+}
+
+function checkPinFile(path: string, place: string, faults: Faults): void {
+  try {
+    readPinFile(path).pin.fill(0);
+  } catch (error) {
+    if (!(error instanceof FileFault)) throw error;
+    faults.add(place, `names a file that ${error.message}`);
+  }
+}
+
+function toConfig(values: Values, pin: PinSource): Config {
+  const initArgs = values.P11KMS_PKCS11_INIT_ARGS;
+  Object.freeze(pin);
+  return Object.freeze({
+    pkcs11: Object.freeze({
+      module: values.P11KMS_PKCS11_MODULE,
+      tokenLabel: values.P11KMS_TOKEN_LABEL,
+      ...(initArgs === undefined ? {} : { initArgs }),
+      gcmIv: values.P11KMS_GCM_IV,
+    }),
+    pin,
+    dataDir: resolve(values.P11KMS_DATA_DIR),
+    listen: Object.freeze({ host: values.P11KMS_HOST, port: values.P11KMS_PORT }),
+    arnPrefix: values.P11KMS_ARN_PREFIX,
+    privateKeyExport: values.P11KMS_PRIVATE_KEY_EXPORT,
+    logLevel: values.P11KMS_LOG_LEVEL,
+    lanes: Object.freeze({
+      tokenWorkers: values.P11KMS_TOKEN_WORKERS,
+      keyPairWorkers: values.P11KMS_KEY_PAIR_WORKERS,
+      tokenTimeoutMs: values.P11KMS_TOKEN_TIMEOUT_MS,
+      keyPairTimeoutMs: values.P11KMS_KEY_PAIR_TIMEOUT_MS,
+      queue: values.P11KMS_TOKEN_QUEUE,
+      workerJobs: values.P11KMS_WORKER_JOBS,
+    }),
+  });
+}

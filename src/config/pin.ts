@@ -1,0 +1,67 @@
+import { isUtf8 } from 'node:buffer';
+import { StartError } from '../errors';
+import { FileFault, readSmallFile } from './files';
+
+/** Far more than any token takes: whatever is longer was named by mistake. */
+const MAX_PIN_BYTES = 1024;
+
+/** A PIN that was given as a value. Its bytes are in a private field: JSON, util.inspect and clones lack them. */
+export class PinValue {
+  readonly kind = 'value';
+  readonly #bytes: Buffer;
+
+  constructor(pin: string) {
+    this.#bytes = Buffer.from(pin, 'utf8');
+  }
+
+  /** A copy that belongs to the caller. */
+  copy(): Buffer {
+    return Buffer.from(this.#bytes);
+  }
+}
+
+/** Where the PIN comes from; not the PIN. */
+export type PinSource = PinValue | { readonly kind: 'file'; readonly path: string };
+
+/**
+ * The PIN's bytes (UTF-8), in a Buffer that the caller owns and zeroes. A file is read anew each time.
+ * Throws StartError if there is no PIN to be had; the message holds neither the PIN nor the path.
+ */
+export function readPin(source: PinSource): Buffer {
+  return source.kind === 'value' ? source.copy() : read(source.path).pin;
+}
+
+/** A line of warning if the PIN is in a file that others than its owner may read. Throws as readPin does. */
+export function pinWarning(source: PinSource): string | undefined {
+  if (source.kind === 'value') return undefined;
+  const { pin, exposed } = read(source.path);
+  pin.fill(0);
+  return exposed
+    ? 'the file of P11KMS_PIN_FILE can be read by its group or by others: chmod 600 it'
+    : undefined;
+}
+
+function read(path: string): ReturnType<typeof readPinFile> {
+  try {
+    return readPinFile(path);
+  } catch (error) {
+    if (error instanceof FileFault) throw new StartError(`the file of P11KMS_PIN_FILE ${error.message}`);
+    throw error;
+  }
+}
+
+/** The PIN in a file, less one newline at its end, and whether group or others may read it. Throws FileFault. */
+export function readPinFile(path: string): { pin: Buffer; exposed: boolean } {
+  const { bytes, exposed } = readSmallFile(path, MAX_PIN_BYTES);
+  const pin = bytes.subarray(0, bytes.length - newlineLength(bytes));
+  if (pin.length === 0) throw new FileFault('is empty');
+  // The PIN travels as a string: bytes that are no UTF-8 would turn into another PIN, and cost a try.
+  if (isUtf8(pin) && !pin.includes(0)) return { pin, exposed };
+  bytes.fill(0);
+  throw new FileFault('is not UTF-8 text');
+}
+
+function newlineLength(bytes: Buffer): number {
+  if (bytes.at(-1) !== 0x0a) return 0;
+  return bytes.at(-2) === 0x0d ? 2 : 1;
+}
