@@ -1,0 +1,50 @@
+import type { Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+
+/**
+ * Watches a server's connections from now on and returns the function that closes it: it stops accepting,
+ * closes what is idle, and lets requests that have begun finish, with answers that say `Connection: close`.
+ * It resolves when no connection is left; after `timeoutMs` those that are left are cut.
+ */
+export function gracefulClose(server: Server): (timeoutMs: number) => Promise<void> {
+  const sockets = watchSockets(server);
+  const running = watchRequests(server);
+  return (timeoutMs) =>
+    new Promise((resolve) => {
+      const timer = setTimeout(() => server.closeAllConnections(), timeoutMs);
+      server.close(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+      // Node closes connections that are idle between requests, not those that never sent any.
+      for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
+      for (const response of running) sayClose(response);
+    });
+}
+
+function watchSockets(server: Server): ReadonlySet<Socket> {
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  return sockets;
+}
+
+function watchRequests(server: Server): ReadonlySet<ServerResponse> {
+  const running = new Set<ServerResponse>();
+  server.on('request', (_request, response) => {
+    running.add(response);
+    response.once('close', () => {
+      running.delete(response);
+      // An answer that was on its way when the server closed could not say so any more.
+      if (!server.listening) setImmediate(() => server.closeIdleConnections());
+    });
+    if (!server.listening) sayClose(response);
+  });
+  return running;
+}
+
+function sayClose(response: ServerResponse): void {
+  if (!response.headersSent) response.setHeader('Connection', 'close');
+}

@@ -1,0 +1,57 @@
+import { randomUUID } from 'node:crypto';
+import type { RequestHandler } from 'express';
+import type { Logger } from '../telemetry/logger';
+import type { Metrics } from '../telemetry/metrics';
+import { readBody } from './body';
+import type { Protocol, RequestRecord } from './protocol';
+import { respond } from './respond';
+
+const MAX_BODY_BYTES = 256 * 1024;
+
+interface Telemetry {
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+/** Joins a protocol to Express: reads the body, sends the answer, logs and counts the request. */
+export function serve(protocol: Protocol, telemetry: Telemetry): RequestHandler {
+  return async (request, response) => {
+    const started = performance.now();
+    const id = randomUUID();
+    let body: Buffer | undefined;
+    try {
+      body = await readBody(request, MAX_BODY_BYTES);
+    } catch {
+      const record = { operation: 'unknown', outcome: 'aborted', tokenMs: 0 };
+      tell(telemetry, id, undefined, performance.now() - started, record);
+      return;
+    }
+    const answer = await protocol({ id, headers: request.headers, body });
+    respond(response, id, answer);
+    tell(telemetry, id, answer.status, performance.now() - started, answer.record);
+  };
+}
+
+function tell(
+  { logger, metrics }: Telemetry,
+  requestId: string,
+  status: number | undefined,
+  ms: number,
+  { operation, outcome, keyId, tokenMs, error }: RequestRecord,
+): void {
+  metrics.requests.inc({ operation, outcome });
+  metrics.requestSeconds.observe({ operation }, ms / 1000);
+  const fields = {
+    requestId,
+    operation,
+    keyId,
+    outcome,
+    status,
+    durationMs: rounded(ms),
+    tokenMs: rounded(tokenMs),
+  };
+  if (error === undefined) logger.info('request', fields);
+  else logger.error('request', { ...fields, error });
+}
+
+const rounded = (ms: number): number => Math.round(ms * 1000) / 1000;

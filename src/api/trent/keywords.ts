@@ -1,0 +1,128 @@
+import Ajv from 'ajv';
+import type { AnySchemaObject, DataValidationCxt, SchemaValidateFunction } from 'ajv/dist/types';
+import { decodeBase64 } from './base64';
+import { conversionFault, lengthBetween } from './wording';
+
+/**
+ * What a keyword of ours finds wrong. `malformed`: not of the member's type; `constraint`: of the type, but
+ * not allowed; `unsupported`: allowed by the API, but not something p11kms has.
+ */
+export interface Finding {
+  readonly keyword: 'malformed' | 'constraint' | 'unsupported';
+  readonly message: string;
+}
+
+interface TextList {
+  readonly maxItems: number;
+  readonly minLength: number;
+  readonly maxLength: number;
+}
+
+/** A value is judged, and may be replaced by what the operations want in its place. */
+type Judge<P, V> = (
+  parameter: P,
+  value: V,
+  replace: (by: unknown) => void,
+  member: string,
+) => Finding | undefined;
+
+/** The validator of all requests: patterns match whole values, as in AWS. */
+export const ajv = new Ajv({
+  allErrors: true,
+  verbose: true,
+  code: { regExp: Object.assign(wholeMatch, { code: 'wholeMatch' }) },
+});
+
+ajv.addKeyword({ keyword: 'sensitive', schemaType: 'boolean' });
+ajv.addKeyword(keyword('blob', 'string', judgeBlob));
+ajv.addKeyword(keyword('textMap', 'object', judgeTextMap));
+ajv.addKeyword(keyword('textList', 'array', judgeTextList));
+ajv.addKeyword(keyword('supported', undefined, judgeSupport));
+
+/** `blob: { min, max }`: base64 of so many bytes; becomes a Buffer. */
+function judgeBlob(
+  size: { min: number; max: number },
+  value: string,
+  replace: (by: Buffer) => void,
+): Finding | undefined {
+  const bytes = decodeBase64(value);
+  if (!bytes) return { keyword: 'malformed', message: 'STRING_VALUE can not be converted to a Blob' };
+  replace(bytes);
+  const fault = lengthBetween(bytes.length, size.min, size.max);
+  return fault === undefined ? undefined : { keyword: 'constraint', message: fault };
+}
+
+/**
+ * `textMap: true`: an object whose values are strings; becomes a Map, in which `__proto__` is a key like any
+ * other. The first fault ends the check: a body may hold thousands.
+ */
+function judgeTextMap(
+  _on: true,
+  value: object,
+  replace: (by: ReadonlyMap<string, string>) => void,
+): Finding | undefined {
+  const entries = Object.entries(value);
+  for (const [, text] of entries) {
+    if (text === null) {
+      return {
+        keyword: 'constraint',
+        message: 'Map value must satisfy constraint: [Member must not be null]',
+      };
+    }
+    if (typeof text !== 'string') return { keyword: 'malformed', message: conversionFault(text, 'string') };
+  }
+  replace(new Map(entries));
+  return undefined;
+}
+
+/** `textList: { … }`: strings. One keyword and not `items`, because `items` would list every fault of a long list. */
+function judgeTextList(limits: TextList, value: readonly unknown[]): Finding | undefined {
+  const { maxItems, minLength, maxLength } = limits;
+  const odd = value.find((text) => text !== null && typeof text !== 'string');
+  if (odd !== undefined) return { keyword: 'malformed', message: conversionFault(odd, 'string') };
+  const fault = lengthBetween(value.length, 0, maxItems);
+  if (fault !== undefined) return { keyword: 'constraint', message: fault };
+  const fits = (text: unknown) =>
+    typeof text === 'string' && text.length >= minLength && text.length <= maxLength;
+  if (value.every(fits)) return undefined;
+  const constraints = [
+    `Member must have length less than or equal to ${maxLength}`,
+    `Member must have length greater than or equal to ${minLength}`,
+    'Member must not be null',
+  ];
+  return { keyword: 'constraint', message: `Member must satisfy constraint: [${constraints.join(', ')}]` };
+}
+
+/** `supported: [values]`: what p11kms has of a member's values, or of a list's elements; none: not the member. */
+function judgeSupport(
+  values: readonly unknown[],
+  value: unknown,
+  _replace: unknown,
+  member: string,
+): Finding | undefined {
+  const lacking = (Array.isArray(value) ? value : [value]).find((one) => !values.includes(one));
+  if (lacking === undefined) return undefined;
+  const what = values.length === 0 ? member : `${member} ${lacking}`;
+  return { keyword: 'unsupported', message: `${what} is not supported.` };
+}
+
+function keyword<P, V>(name: string, type: 'string' | 'object' | 'array' | undefined, judge: Judge<P, V>) {
+  const validate: SchemaValidateFunction = (
+    parameter: P,
+    value: V,
+    parentSchema?: AnySchemaObject,
+    place?: DataValidationCxt,
+  ) => {
+    if (!place || !parentSchema) throw new Error(`${name} is for members`);
+    const { parentData, parentDataProperty: member } = place;
+    const finding = judge(parameter, value, (by) => (parentData[member] = by), String(member));
+    if (finding === undefined) return true;
+    validate.errors = [{ ...finding, parentSchema }];
+    return false;
+  };
+  return { keyword: name, ...(type && { type }), modifying: true, errors: true, validate };
+}
+
+function wholeMatch(pattern: string, flags: string): RegExp {
+  return new RegExp(`^(?:${pattern})$`, flags);
+}

@@ -1,0 +1,36 @@
+import * as data from '../../../kms/data';
+import { encodeSecret } from '../base64';
+import { cryptoMembers, cryptoOptions } from '../crypto-request';
+import { operation } from '../operation';
+import { ciphertextBlob, dryRunModifiers, encryptionAlgorithm, keyId, recipient, structure } from '../schema';
+import { missing } from '../wording';
+
+export const decrypt = operation({
+  name: 'Decrypt',
+  schema: structure(
+    {},
+    {
+      // Not required, because of a dry run that ignores it; p11kms has no such dry run.
+      CiphertextBlob: ciphertextBlob,
+      KeyId: keyId,
+      ...cryptoMembers,
+      DryRunModifiers: dryRunModifiers,
+      EncryptionAlgorithm: encryptionAlgorithm,
+      Recipient: recipient,
+    },
+  ),
+  async run(kms, call, request) {
+    if (!request.CiphertextBlob) throw missing('CiphertextBlob');
+    const { key, version, plaintext } = await data.decrypt(kms, call, {
+      ciphertext: request.CiphertextBlob,
+      ...(request.KeyId !== undefined && { keyId: request.KeyId }),
+      ...cryptoOptions(request),
+    });
+    return {
+      KeyId: key.arn,
+      Plaintext: encodeSecret(plaintext),
+      EncryptionAlgorithm: 'SYMMETRIC_DEFAULT',
+      KeyMaterialId: version.materialId,
+    };
+  },
+});

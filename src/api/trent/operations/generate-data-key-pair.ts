@@ -1,0 +1,25 @@
+import * as dataKeyPairs from '../../../kms/data-key-pairs';
+import { encodeBlob, encodeSecret } from '../base64';
+import { cryptoMembers, cryptoOptions } from '../crypto-request';
+import { operation } from '../operation';
+import { keyId, keyPairSpec, recipient, structure } from '../schema';
+
+export const generateDataKeyPair = operation({
+  name: 'GenerateDataKeyPair',
+  schema: structure({ KeyId: keyId, KeyPairSpec: keyPairSpec }, { ...cryptoMembers, Recipient: recipient }),
+  async run(kms, call, request) {
+    const pair = await dataKeyPairs.generateDataKeyPair(kms, call, {
+      keyId: request.KeyId,
+      spec: request.KeyPairSpec,
+      ...cryptoOptions(request),
+    });
+    return {
+      KeyId: pair.key.arn,
+      KeyPairSpec: pair.spec,
+      PrivateKeyCiphertextBlob: encodeBlob(pair.privateKeyCiphertext),
+      ...(pair.privateKeyPlaintext && { PrivateKeyPlaintext: encodeSecret(pair.privateKeyPlaintext) }),
+      PublicKey: encodeBlob(pair.publicKey),
+      KeyMaterialId: pair.key.current.materialId,
+    };
+  },
+});

@@ -1,0 +1,91 @@
+import type { ErrorObject } from 'ajv';
+import { KmsError } from '../../errors';
+
+// AWS's words for what is wrong with a request, member by member.
+
+/** A value is echoed up to so many characters. */
+const MAX_ECHO = 256;
+
+/** Why a value of another JSON type cannot be a `wanted`: what SerializationException says. */
+export function conversionFault(value: unknown, wanted: string): string {
+  if (Array.isArray(value)) return 'Start of list found where not expected';
+  if (typeof value === 'object') return 'Start of structure or map found where not expected.';
+  if (wanted === 'list' || wanted === 'map') return `Expected ${wanted} or null`;
+  if (wanted === 'structure') return 'Expected null';
+  const found = typeof value === 'boolean' ? String(value).toUpperCase() : (typeof value).toUpperCase();
+  return `${found}_VALUE can not be converted to ${NOUNS[wanted] ?? wanted}`;
+}
+
+const NOUNS: Record<string, string> = {
+  string: 'a String',
+  blob: 'a Blob',
+  boolean: 'a Boolean',
+  integer: 'an Integer',
+};
+
+/** The constraint that a length breaks, if any. */
+export function lengthBetween(length: number, min: number, max: number): string | undefined {
+  if (length < min) return atLeast('length', min);
+  return length > max ? atMost('length', max) : undefined;
+}
+
+/** The type that the API gives to a member; JSON knows fewer. */
+export function typeOfMember({ parentSchema = {}, params }: ErrorObject): string {
+  if (parentSchema.blob) return 'blob';
+  if (params.type === 'array') return 'list';
+  if (params.type === 'object') return parentSchema.textMap ? 'map' : 'structure';
+  return params.type;
+}
+
+/** A broken constraint: `Value 'x' at 'keyId' failed to satisfy constraint: Member must …`. */
+export function constraintFault(error: ErrorObject): string {
+  const { keyword, instancePath, params, parentSchema, data } = error;
+  if (keyword === 'required') {
+    const member: string = params.missingProperty;
+    return absence(member, parentSchema?.properties?.[member]?.sensitive ? 'Value' : 'Value null');
+  }
+  const isOpen = parentSchema && !(parentSchema.sensitive || parentSchema.blob || parentSchema.textMap);
+  const value = isOpen ? `Value '${echo(data)}'` : 'Value';
+  return `${value} at '${camel(instancePath.slice(1))}' failed to satisfy constraint: ${constraint(error)}`;
+}
+
+/** The faults of a request, in one error. */
+export function invalidRequest(faults: readonly string[]): KmsError {
+  const count = faults.length === 1 ? '1 validation error' : `${faults.length} validation errors`;
+  return new KmsError('INVALID_REQUEST', `${count} detected: ${faults.join('; ')}`);
+}
+
+/** A member is missing that the API does not always require, but does here. */
+export const missing = (member: string): KmsError => invalidRequest([absence(member, 'Value null')]);
+
+const absence = (member: string, value: string): string =>
+  `${value} at '${camel(member)}' failed to satisfy constraint: Member must not be null`;
+
+function constraint({ keyword, params, schema, message }: ErrorObject): string {
+  switch (keyword) {
+    case 'minLength':
+      return atLeast('length', params.limit);
+    case 'maxLength':
+      return atMost('length', params.limit);
+    case 'minimum':
+      return atLeast('value', params.limit);
+    case 'maximum':
+      return atMost('value', params.limit);
+    case 'pattern':
+      return `Member must satisfy regular expression pattern: ${params.pattern}`;
+    case 'enum':
+      return `Member must satisfy enum value set: [${params.allowedValues.join(', ')}]`;
+    default:
+      return message ?? `Member must satisfy ${keyword} ${JSON.stringify(schema)}`;
+  }
+}
+
+const atLeast = (what: string, limit: number) => `Member must have ${what} greater than or equal to ${limit}`;
+const atMost = (what: string, limit: number) => `Member must have ${what} less than or equal to ${limit}`;
+
+const camel = (member: string): string => member.charAt(0).toLowerCase() + member.slice(1);
+
+function echo(value: unknown): string {
+  const text = Array.isArray(value) ? `[${value.slice(0, MAX_ECHO).map(String).join(', ')}]` : String(value);
+  return text.length > MAX_ECHO ? `${text.slice(0, MAX_ECHO)}…` : text;
+}

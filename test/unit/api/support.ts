@@ -1,0 +1,130 @@
+import { request as httpRequest, type IncomingHttpHeaders, type RequestOptions } from 'node:http';
+import { Writable } from 'node:stream';
+import type { ProtocolAnswer } from '../../../src/api/protocol';
+import { trent } from '../../../src/api/trent/handler';
+import type { Key, KeyArn, KeyId, KeyVersion } from '../../../src/kms/key';
+import type { Kms } from '../../../src/kms/kms';
+import { createLogger, type Logger } from '../../../src/telemetry/logger';
+
+export const KEY_ID = '1234abcd-12ab-34cd-56ef-1234567890ab' as KeyId;
+export const KEY_ARN = `arn:aws:kms:us-east-1:111122223333:key/${KEY_ID}` as KeyArn;
+export const REQUEST_ID = '3b241101-e2bb-4255-8caf-4136c566a962';
+
+const version = (number: number): KeyVersion => ({
+  number,
+  encryptObject: `0${number}`.repeat(16),
+  wrapObject: `1${number}`.repeat(16),
+  materialId: `a${number}`.repeat(32),
+});
+
+export const OLD_VERSION = version(1);
+export const KEY: Key = {
+  id: KEY_ID,
+  arn: KEY_ARN,
+  description: 'a key',
+  enabled: true,
+  createdAt: new Date('2026-01-02T03:04:05.678Z'),
+  current: version(2),
+  versions: new Map([
+    [1, OLD_VERSION],
+    [2, version(2)],
+  ]),
+};
+
+/** The operations are given this; the domain's functions, which would look into it, are mocked. */
+export const KMS = { arns: { account: '111122223333' } } as Kms;
+
+export const HEADERS = { 'content-type': 'application/x-amz-json-1.1' };
+
+/** What TrentService answers to a request: the handler is called as the server would call it. */
+export async function call(
+  operation: string,
+  request: unknown,
+  headers: IncomingHttpHeaders = HEADERS,
+): Promise<ProtocolAnswer> {
+  const body = Buffer.isBuffer(request) ? request : Buffer.from(JSON.stringify(request));
+  const target = { 'x-amz-target': `TrentService.${operation}` };
+  return trent(KMS)({ id: REQUEST_ID, headers: { ...headers, ...target }, body });
+}
+
+/** The body of an answer as JSON. */
+export const bodyOf = ({ body }: ProtocolAnswer): unknown => JSON.parse(String(body));
+
+/** A table of operation, request and message, with the beginning of the request for a title. */
+export const rows = (table: [operation: string, request: object, message?: string][]) =>
+  table.map(
+    ([operation, request, message = '']) =>
+      [operation, JSON.stringify(request).slice(0, 80), request, message] as const,
+  );
+
+export function expectError(answer: ProtocolAnswer, type: string, message: string): void {
+  expect({ status: answer.status, ...(bodyOf(answer) as object) }).toEqual({
+    status: 400,
+    __type: type,
+    message,
+  });
+}
+
+export interface LogCapture {
+  readonly logger: Logger;
+  readonly text: () => string;
+  readonly lines: () => Record<string, unknown>[];
+}
+
+/** A logger whose lines can be read. */
+export function captureLog(): LogCapture {
+  let text = '';
+  const stream = new Writable({
+    write(chunk, _encoding, done) {
+      text += chunk;
+      done();
+    },
+  });
+  return {
+    logger: createLogger('debug', stream),
+    text: () => text,
+    lines: () =>
+      text
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => JSON.parse(line) as Record<string, unknown>),
+  };
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+}
+
+/** One HTTP request to this machine. */
+export function send(port: number, options: RequestOptions, body?: string | Buffer): Promise<HttpAnswer> {
+  return new Promise((resolve, reject) => {
+    const request = httpRequest({ host: '127.0.0.1', port, agent: false, ...options }, (response) => {
+      let text = '';
+      response.setEncoding('utf8');
+      response.on('data', (chunk: string) => {
+        text += chunk;
+      });
+      response.on('end', () =>
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text }),
+      );
+      response.on('error', reject);
+    });
+    request.on('error', reject);
+    request.end(body);
+  });
+}
+
+/** A TrentService request over HTTP. */
+export const sendTrent = (port: number, operation: string, request: unknown, options: RequestOptions = {}) =>
+  send(
+    port,
+    {
+      method: 'POST',
+      path: '/',
+      ...options,
+      headers: { ...HEADERS, 'x-amz-target': `TrentService.${operation}`, ...options.headers },
+    },
+    Buffer.isBuffer(request) ? request : JSON.stringify(request),
+  );
