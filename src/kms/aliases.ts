@@ -3,7 +3,8 @@ import { KmsError } from '../errors';
 import type { AliasRow } from '../store/aliases';
 import type { Arns } from './arns';
 import type { Alias, AliasName, KeyId } from './key';
-import { describeKey } from './keys';
+import { isAlias } from './key-reference';
+import { describeKey, describeKeyWithoutAlias } from './keys';
 import type { Call, Kms } from './kms';
 import { type Page, pageOf } from './page';
 
@@ -35,7 +36,7 @@ export async function createAlias(
   { aliasName, targetKeyId }: { aliasName: string; targetKeyId: string },
 ): Promise<void> {
   const name = parseAliasName(aliasName);
-  assertNoAlias(targetKeyId);
+  if (isAlias(targetKeyId)) throw new KmsError('INVALID_REQUEST', 'Aliases must refer to keys. Not aliases.');
   const key = await describeKey(kms, call, targetKeyId);
   if (!(await kms.store.aliases.create(name, key.id))) {
     throw new KmsError('ALREADY_EXISTS', `An alias with the name ${kms.arns.alias(name)} already exists`);
@@ -61,21 +62,13 @@ export async function listAliases(
 ): Promise<Page<Alias>> {
   if (marker !== undefined && !marker.startsWith(PREFIX))
     throw new KmsError('INVALID_MARKER', 'The marker is not valid.');
-  if (keyId !== undefined) assertNoAlias(keyId);
-  const key = keyId === undefined ? undefined : await describeKey(kms, call, keyId);
+  const key = keyId === undefined ? undefined : await describeKeyWithoutAlias(kms, call, keyId);
   const rows = await kms.store.aliases.list(limit + 1, marker, key?.id);
   return pageOf(
     rows.map((row) => aliasOf(kms.arns, row)),
     limit,
     ({ name }) => name,
   );
-}
-
-/** Some operations take a key's id or ARN only. */
-function assertNoAlias(keyId: string): void {
-  if (/^(arn:.*:)?alias\//.test(keyId)) {
-    throw new KmsError('INVALID_REQUEST', 'An alias cannot be used here: give the id or the ARN of a key.');
-  }
 }
 
 function aliasOf(arns: Arns, row: AliasRow): Alias {

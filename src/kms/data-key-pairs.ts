@@ -33,9 +33,9 @@ export async function generateDataKeyPair(
   call: Call,
   request: DataKeyPairRequest,
 ): Promise<DataKeyPair> {
-  const { pair, ciphertext, aad } = await generate(kms, call, request);
-  if (kms.privateKeyExport !== 'aws') return pair;
-  assertMayLeave(kms, ciphertext);
+  const withPlaintext = kms.privateKeyExport === 'aws';
+  const { pair, ciphertext, aad } = await generate(kms, call, request, withPlaintext);
+  if (!withPlaintext) return pair;
   return { ...pair, privateKeyPlaintext: await openPrivateKey(kms, call, ciphertext, pair.key.current, aad) };
 }
 
@@ -44,7 +44,7 @@ export async function generateDataKeyPairWithoutPlaintext(
   call: Call,
   request: DataKeyPairRequest,
 ): Promise<WrappedDataKeyPair> {
-  return (await generate(kms, call, request)).pair;
+  return (await generate(kms, call, request, false)).pair;
 }
 
 interface Generated {
@@ -54,13 +54,19 @@ interface Generated {
   readonly aad: Buffer;
 }
 
-async function generate(kms: Kms, call: Call, request: DataKeyPairRequest): Promise<Generated> {
+async function generate(
+  kms: Kms,
+  call: Call,
+  request: DataKeyPairRequest,
+  withPlaintext: boolean,
+): Promise<Generated> {
   const key = await usableKey(kms, call, request.keyId);
   assertSpecWorks(kms, request.spec);
   const { number: version, encryptObject, wrapObject } = key.current;
   const sealedKey = kms.privateKeyExport === 'never';
   const { wrapping } = kms.token.report.dialect;
   const about = { spec: keyPairSpec(request.spec), wrapping, sealedKey };
+  if (withPlaintext) assertMayLeave(kms, about);
   const aadAfterPoint = encodeAuthenticatedData(request.authenticated);
   const aadBeforePoint = privateKeyHeader(key.id, version, about);
   stopDryRun(request.dryRun);

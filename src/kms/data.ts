@@ -12,7 +12,7 @@ import {
 import type { Key, KeyVersion } from './key';
 import { describeKey } from './keys';
 import type { Call, Kms } from './kms';
-import { assertMayLeave, openPrivateKey } from './private-key';
+import { assertMayLeave, assertUnwraps, openPrivateKey } from './private-key';
 import { assertEnabled, stopDryRun, usableKey } from './usable-key';
 
 export interface EncryptRequest {
@@ -63,7 +63,10 @@ export async function decrypt(kms: Kms, call: Call, request: DecryptRequest): Pr
   const key = await keyOfCiphertext(kms, call, ciphertext, request.keyId);
   const version = key.versions.get(ciphertext.version);
   if (!version) throw invalidCiphertext();
-  if (ciphertext.kind === 'private-key') assertMayLeave(kms, ciphertext);
+  if (ciphertext.kind === 'private-key') {
+    assertMayLeave(kms, ciphertext);
+    assertUnwraps(kms, ciphertext);
+  }
   const aad = Buffer.concat([headerOf(ciphertext), encodeAuthenticatedData(request.authenticated)]);
   stopDryRun(request.dryRun);
   return { key, version, plaintext: await open(kms, call, ciphertext, version, aad) };

@@ -20,42 +20,56 @@ const MEMORY_MS = 1_000;
 /** Bounds the memory; a client can make up names without end. */
 const MEMORY_ENTRIES = 10_000;
 
-interface Remembered {
-  readonly key: Promise<Key | undefined>;
-  readonly until: number;
+interface Memory<T> {
+  /** What is remembered under the name, or else what `look` finds; failures are not remembered. */
+  recall(name: string, look: () => Promise<T>): Promise<T>;
+  forget(): void;
+}
+
+function createMemory<T>(): Memory<T> {
+  let entries = new Map<string, { readonly found: Promise<T>; readonly until: number }>();
+  return {
+    recall(name, look) {
+      const now = performance.now();
+      const known = entries.get(name);
+      if (known && known.until > now) return known.found;
+      if (entries.size >= MEMORY_ENTRIES) entries = new Map();
+      const found = look();
+      const into = entries;
+      into.set(name, { found, until: now + MEMORY_MS });
+      found.catch(() => into.delete(name));
+      return found;
+    },
+    forget() {
+      entries = new Map();
+    },
+  };
 }
 
 export function createKeyDirectory(store: Store, arns: Arns): KeyDirectory {
-  let memory = new Map<string, Remembered>();
-
-  const remember = (name: string, look: () => Promise<Key | undefined>): Promise<Key | undefined> => {
-    const now = performance.now();
-    const known = memory.get(name);
-    if (known && known.until > now) return known.key;
-    if (memory.size >= MEMORY_ENTRIES) memory = new Map();
-    const key = look();
-    const into = memory;
-    into.set(name, { key, until: now + MEMORY_MS });
-    key.catch(() => into.delete(name));
-    return key;
-  };
+  const keys = createMemory<Key | undefined>();
+  // Only the id: a key remembered here as well could be as old as both memories together.
+  const aliases = createMemory<KeyId | undefined>();
 
   const findById = (id: KeyId) =>
-    remember(id, async () => {
+    keys.recall(id, async () => {
       const row = await store.keys.find(id);
       return row && keyOf(arns, row);
     });
 
-  const findByAlias = (name: AliasName) =>
-    remember(name, async () => {
+  const findByAlias = async (name: AliasName) => {
+    const id = await aliases.recall(name, async () => {
       const alias = await store.aliases.find(name);
-      return alias && findById(alias.key_id as KeyId);
+      return alias && (alias.key_id as KeyId);
     });
+    return id && findById(id);
+  };
 
   return {
     findById,
-    forget: () => {
-      memory = new Map();
+    forget() {
+      keys.forget();
+      aliases.forget();
     },
     async resolve(text) {
       const reference = parseKeyReference(arns, text);

@@ -13,17 +13,27 @@ export function isKeyId(text: string): text is KeyId {
   return UUID.test(text);
 }
 
+/** Whether a reference is an alias or the ARN of one, of whatever account. */
+export function isAlias(text: string): boolean {
+  return /^(arn:.*:)?alias\//.test(text);
+}
+
 /**
  * Reads a reference; whether what it names exists is another question.
  *
  * @throws KmsError NOT_FOUND where it can name nothing here
  */
 export function parseKeyReference(arns: Arns, text: string): KeyReference {
-  const local = text.startsWith('arn:') ? withoutPrefix(arns, text) : text;
+  const isArn = text.startsWith('arn:');
+  const local = isArn ? withoutPrefix(arns, text) : text;
   if (local.startsWith('alias/')) return { kind: 'alias', name: local as AliasName };
-  const id = text === local ? local : local.replace(/^key\//, '');
-  if (isKeyId(id)) return { kind: 'id', id };
+  const id = isArn ? afterKey(local) : local;
+  if (id !== undefined && isKeyId(id)) return { kind: 'id', id };
   throw new KmsError('NOT_FOUND', `Invalid keyId '${text.slice(0, 256)}'`);
+}
+
+function afterKey(resource: string): string | undefined {
+  return resource.startsWith('key/') ? resource.slice('key/'.length) : undefined;
 }
 
 function withoutPrefix(arns: Arns, arn: string): string {

@@ -3,7 +3,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { KmsError } from '../errors';
 import type { Key, KeyId } from './key';
 import { keyOf } from './key-directory';
-import { isKeyId } from './key-reference';
+import { isAlias, isKeyId } from './key-reference';
 import type { Call, Kms } from './kms';
 import { type Page, pageOf } from './page';
 
@@ -65,8 +65,18 @@ export async function disableKey(kms: Kms, call: Call, keyId: string): Promise<v
   await setState(kms, call, keyId, 'disabled');
 }
 
+/**
+ * For the operations that take a key's id or ARN only.
+ *
+ * @throws KmsError INVALID_ARN for an alias, NOT_FOUND
+ */
+export async function describeKeyWithoutAlias(kms: Kms, call: Call, keyId: string): Promise<Key> {
+  if (isAlias(keyId)) throw new KmsError('INVALID_ARN', 'Key Aliases are not supported for this operation.');
+  return describeKey(kms, call, keyId);
+}
+
 async function setState(kms: Kms, call: Call, keyId: string, state: 'enabled' | 'disabled'): Promise<void> {
-  const key = await describeKey(kms, call, keyId);
+  const key = await describeKeyWithoutAlias(kms, call, keyId);
   await kms.store.keys.setState(key.id, state);
   kms.keys.forget();
 }

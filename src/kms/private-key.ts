@@ -1,6 +1,6 @@
 /** Handing out a wrapped private key, where that is allowed. */
 import { KmsError } from '../errors';
-import type { PrivateKeyCiphertext } from './ciphertext';
+import { invalidCiphertext, type PrivateKeyCiphertext, type PrivateKeyHeader } from './ciphertext';
 import type { KeyVersion } from './key';
 import type { Call, Kms } from './kms';
 
@@ -9,7 +9,7 @@ import type { Call, Kms } from './kms';
  *
  * @throws KmsError UNSUPPORTED_OPERATION
  */
-export function assertMayLeave({ privateKeyExport, token }: Kms, { sealedKey }: PrivateKeyCiphertext): void {
+export function assertMayLeave({ privateKeyExport, token }: Kms, { sealedKey }: PrivateKeyHeader): void {
   // A key that was sealed when it was made stays sealed, whatever the setting says now.
   if (sealedKey || privateKeyExport === 'never') {
     throw new KmsError(
@@ -20,6 +20,19 @@ export function assertMayLeave({ privateKeyExport, token }: Kms, { sealedKey }: 
   if (!token.report.canExport) {
     throw new KmsError('UNSUPPORTED_OPERATION', 'The token of this service lets no private key out.');
   }
+}
+
+/**
+ * A header may name a wrapping that the token does not do: that is a fault of the ciphertext, found without asking
+ * the token, which would make it a fault of its own.
+ *
+ * @throws KmsError INVALID_CIPHERTEXT
+ */
+export function assertUnwraps({ token }: Kms, { wrapping }: PrivateKeyCiphertext): void {
+  const { dialect } = token.report;
+  // AES-GCM alone is chosen wherever it works, so a dialect with another wrapping lacks it.
+  const does = wrapping === 'gcm' ? dialect.wrapping === 'gcm' : dialect.kwpMechanism !== undefined;
+  if (!does) throw invalidCiphertext();
 }
 
 /** The private key as PKCS#8 DER. The caller zeroes it. */

@@ -23,7 +23,7 @@ export interface UnfinishedVersion {
 export interface KeyRepository {
   /** Records a key and its first version before anything is made on the token. */
   begin(key: NewKey): Promise<void>;
-  /** The first version's objects are on the token: the key exists from now on. */
+  /** The first version's objects are on the token: the key exists from now on. Rejects where it was not begun. */
   finish(id: string): Promise<void>;
   unfinished(): Promise<UnfinishedVersion[]>;
   /** Forgets a version that was never finished, and its key where it was the first. */
@@ -118,12 +118,15 @@ async function begin(db: Kysely<Database>, key: NewKey): Promise<void> {
 
 async function finish(db: Kysely<Database>, id: string): Promise<void> {
   await db.transaction().execute(async (tx) => {
-    await tx
+    const { numUpdatedRows } = await tx
       .updateTable('key_versions')
       .set({ state: 'active' })
       .where('key_id', '=', id)
       .where('number', '=', 1)
-      .execute();
+      .where('state', '=', 'creating')
+      .executeTakeFirst();
+    // Somebody cleaned up meanwhile: nobody may be told of a key whose objects are gone.
+    if (numUpdatedRows !== 1n) throw new Error(`key ${id} is not in the making`);
     await tx.updateTable('keys').set({ state: 'enabled' }).where('id', '=', id).execute();
   });
 }

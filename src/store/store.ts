@@ -35,25 +35,41 @@ export function storeExists(dataDir: string): boolean {
  */
 export async function openStore(dataDir: string): Promise<Store> {
   const file = join(dataDir, FILE);
+  let database: SQLite.Database | undefined;
   try {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-    const db = new Kysely<Database>({ dialect: new SqliteDialect({ database: openFile(file) }) });
-    await migrate(db);
+    database = new SQLite(file, { timeout: BUSY_TIMEOUT_MS });
+    chmodSync(file, 0o600);
+    setPragmas(database);
+    const db = new Kysely<Database>({ dialect: new SqliteDialect({ database }) });
+    await migrateAtOnce(database, db);
     return storeOf(db);
   } catch (error) {
+    database?.close();
     const why = error instanceof Error ? error.message : String(error);
     throw new StartError(`the store ${file} cannot be used: ${why}`, undefined, { cause: error });
   }
 }
 
-function openFile(file: string): SQLite.Database {
-  const database = new SQLite(file, { timeout: BUSY_TIMEOUT_MS });
-  chmodSync(file, 0o600);
+function setPragmas(database: SQLite.Database): void {
   database.pragma('journal_mode = WAL');
   // A key that a client was told of must survive a power cut.
   database.pragma('synchronous = FULL');
   database.pragma('foreign_keys = ON');
-  return database;
+}
+
+/**
+ * All of it or nothing, and one process at a time: Kysely gives SQLite's migrations no transaction, so a crash would
+ * leave half a schema, and two processes would make the same tables.
+ */
+async function migrateAtOnce(database: SQLite.Database, db: Kysely<Database>): Promise<void> {
+  database.exec('BEGIN IMMEDIATE');
+  try {
+    await migrate(db);
+    database.exec('COMMIT');
+  } finally {
+    if (database.inTransaction) database.exec('ROLLBACK');
+  }
 }
 
 function storeOf(db: Kysely<Database>): Store {

@@ -1,4 +1,4 @@
-import { type Kysely, type Migration, Migrator } from 'kysely';
+import { DEFAULT_MIGRATION_TABLE, type Kysely, type Migration, Migrator, sql } from 'kysely';
 import type { Database } from '../schema';
 import * as symmetricKeys from './0001-symmetric-keys';
 
@@ -7,9 +7,27 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001-symmetric-keys': symmetricKeys,
 };
 
-/** Brings the schema up to date. */
+/**
+ * Brings the schema up to date.
+ *
+ * @throws where that fails, or the store has been in the hands of a newer p11kms
+ */
 export async function migrate(db: Kysely<Database>): Promise<void> {
   const provider = { getMigrations: async () => ({ ...MIGRATIONS }) };
   const { error } = await new Migrator({ db, provider }).migrateToLatest();
-  if (error) throw error;
+  if (!error) return;
+  const newer = await unknownMigration(db);
+  if (newer === undefined) throw error;
+  throw new Error(`a newer p11kms has written it (migration ${newer}): run that one`, { cause: error });
+}
+
+async function unknownMigration(db: Kysely<Database>): Promise<string | undefined> {
+  try {
+    const table = sql.table(DEFAULT_MIGRATION_TABLE);
+    const { rows } = await sql<{ name: string }>`select name from ${table} order by name`.execute(db);
+    return rows.find(({ name }) => !Object.hasOwn(MIGRATIONS, name))?.name;
+  } catch {
+    // The error that brought us here says more.
+    return undefined;
+  }
 }

@@ -1,0 +1,14 @@
+import type { TokenObject } from '../hsm/jobs';
+import type { TokenReport } from '../hsm/report';
+
+/** Everything that doctor found; `--json` prints it as it is. */
+export interface Diagnosis {
+  readonly canRun: boolean;
+  /** Why not. */
+  readonly trouble?: string;
+  readonly report?: TokenReport;
+  readonly store: { readonly directory: string; readonly id?: string };
+  /** Objects of this store on the token that no row of it knows. */
+  readonly unknownObjects: readonly TokenObject[];
+  readonly removed: readonly string[];
+}

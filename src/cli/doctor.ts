@@ -1,0 +1,86 @@
+/** `p11kms doctor`: what the token is, what it can do, and whether the service can run on it. */
+import { loadConfig } from '../config/load';
+import { EXIT, StartError } from '../errors';
+import type { TokenObject } from '../hsm/jobs';
+import { inspectToken } from '../hsm/token';
+import type { WorkerProcess } from '../hsm/worker-process';
+import { openStore, type Store, storeExists } from '../store/store';
+import { labelPrefix, tokenAddress } from '../token-address';
+import type { Diagnosis } from './diagnosis';
+import { doctorText } from './doctor-text';
+
+export interface DoctorOptions {
+  readonly json?: true;
+  /** CKA_IDs of objects that no row knows, to be destroyed. */
+  readonly remove?: readonly string[];
+}
+
+const JOB_DEADLINE_MS = 30_000;
+
+/**
+ * Prints the diagnosis and returns the exit code: 0 where the service can run.
+ *
+ * @throws StartError for settings that cannot be used, or an object that may not be removed
+ */
+export async function doctor({ json, remove = [] }: DoctorOptions): Promise<number> {
+  const { diagnosis, exitCode } = await diagnose(remove);
+  process.stdout.write(json ? `${JSON.stringify(diagnosis, undefined, 2)}\n` : doctorText(diagnosis));
+  return exitCode;
+}
+
+async function diagnose(remove: readonly string[]): Promise<{ diagnosis: Diagnosis; exitCode: number }> {
+  const config = loadConfig(process.env);
+  const { dataDir } = config;
+  // A look must not make a store where there is none.
+  const store = storeExists(dataDir) ? await openStore(dataDir) : undefined;
+  try {
+    const identity = await store?.identity.read();
+    // A service key that nobody has seen yet is the service's to make.
+    const tied = identity && !identity.serviceKey.mayCreate ? identity : undefined;
+    let unknownObjects: readonly TokenObject[] = [];
+    const { report, trouble } = await inspectToken(tokenAddress(config, tied), async (worker) => {
+      if (store && identity)
+        unknownObjects = await findUnknown(worker, store, identity.id, identity.serviceKey.id);
+      await removeObjects(worker, unknownObjects, remove);
+    });
+    const diagnosis: Diagnosis = {
+      canRun: !trouble,
+      ...(trouble && { trouble: trouble.message }),
+      ...(report && { report }),
+      store: { directory: dataDir, ...(identity && { id: identity.id }) },
+      unknownObjects: unknownObjects.filter(({ id }) => !remove.includes(id)),
+      removed: trouble ? [] : remove,
+    };
+    return { diagnosis, exitCode: trouble ? trouble.exitCode : 0 };
+  } finally {
+    await store?.close();
+  }
+}
+
+async function findUnknown(
+  worker: WorkerProcess,
+  store: Store,
+  storeId: string,
+  serviceKeyId: string,
+): Promise<TokenObject[]> {
+  const { output } = await worker.run('listObjects', { labelPrefix: labelPrefix(storeId) }, JOB_DEADLINE_MS);
+  const known = await store.keys.objects();
+  return output.objects.filter(({ id }) => id !== serviceKeyId && !known.has(id));
+}
+
+/** Only what is named, and only what no row knows: on the token nothing can be brought back. */
+async function removeObjects(
+  worker: WorkerProcess,
+  unknown: readonly TokenObject[],
+  ids: readonly string[],
+): Promise<void> {
+  if (ids.length === 0) return;
+  const stranger = ids.find((id) => !unknown.some((object) => object.id === id));
+  if (stranger) {
+    throw new StartError(
+      `${stranger} is not among the objects of this store that no row knows: nothing was removed`,
+      EXIT.failed,
+    );
+  }
+  await worker.run('destroyObjects', { ids }, JOB_DEADLINE_MS);
+}

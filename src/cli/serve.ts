@@ -1,0 +1,47 @@
+import { loadConfig } from '../config/load';
+import { pinWarning } from '../config/pin';
+import { EXIT } from '../errors';
+import { type Service, startService } from '../service';
+import { createLogger, type Logger } from '../telemetry/logger';
+
+/** A little above what the service allows itself: what hangs past that is left to the workers' own watch. */
+const CLOSE_LIMIT_MS = 9_500;
+
+/**
+ * Runs the service until a signal ends it, and ends the process: with 0 after SIGTERM, SIGINT or SIGHUP.
+ *
+ * @throws StartError
+ */
+export async function serve(): Promise<void> {
+  const config = loadConfig(process.env);
+  const logger = createLogger(config.logLevel);
+  const warning = pinWarning(config.pin);
+  if (warning) logger.warn(warning);
+  let service: Service | undefined;
+  const end = endOnce(logger, () => service);
+  // SIGHUP: the terminal was closed.
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    process.on(signal, () => void end(0, `signal ${signal}`));
+  }
+  process.on('uncaughtException', (error) => {
+    logger.error('unforeseen error, the service ends', { error });
+    void end(EXIT.failed, 'unforeseen error');
+  });
+  service = await startService(config, logger, (error) => {
+    logger.error(error.message, { error });
+    void end(error.exitCode, 'fatal error');
+  });
+}
+
+function endOnce(logger: Logger, service: () => Service | undefined) {
+  let ending = false;
+  return async (exitCode: number, why: string): Promise<void> => {
+    if (ending) return;
+    ending = true;
+    logger.info('p11kms ends', { why });
+    setTimeout(() => process.exit(exitCode || EXIT.failed), CLOSE_LIMIT_MS).unref();
+    await service()?.close();
+    logger.info('p11kms has ended', { exitCode });
+    process.exit(exitCode);
+  };
+}

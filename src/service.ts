@@ -1,0 +1,91 @@
+/** The service, put together: settings in, a listening server out. */
+import { createApp } from './api/http';
+import { listen } from './api/server';
+import type { Config } from './config/load';
+import type { StartError } from './errors';
+import { startToken, type Token } from './hsm/token';
+import { createArns } from './kms/arns';
+import { createKeyDirectory } from './kms/key-directory';
+import { removeUnfinished } from './kms/keys';
+import type { Kms } from './kms/kms';
+import { openStore, type Store } from './store/store';
+import type { Logger } from './telemetry/logger';
+import { createMetrics } from './telemetry/metrics';
+import { tokenObserver } from './telemetry/token-observer';
+import { tokenAddress } from './token-address';
+
+export interface Service {
+  readonly url: string;
+  /** Finishes what is in flight, ends the workers, closes the store: within 10 seconds. */
+  close(): Promise<void>;
+}
+
+/** Together below the 10 seconds that supervisors leave a service to end. */
+const GRACE_MS = { requests: 6_500, jobs: 500 } as const;
+
+/**
+ * Starts the service.
+ *
+ * @param onFatal told once where the service cannot go on
+ * @throws StartError
+ */
+export async function startService(
+  config: Config,
+  logger: Logger,
+  onFatal: (error: StartError) => void,
+): Promise<Service> {
+  const store = await openStore(config.dataDir);
+  let token: Token | undefined;
+  try {
+    const metrics = createMetrics(() => token?.stats().lanes ?? []);
+    const identity = await store.identity.read();
+    token = await startToken({
+      ...tokenAddress(config, identity),
+      ...config.lanes,
+      observer: tokenObserver(logger, metrics),
+      onFatal,
+    });
+    await store.identity.confirmServiceKey();
+    const kms = kmsOf(config, store, token, identity.id);
+    const cleaned = await removeUnfinished(kms);
+    if (cleaned > 0) logger.warn('removed keys whose making was cut short', { count: cleaned });
+    const checks = { token: token.ping, store: store.ping };
+    const app = createApp({ kms, logger, metrics, checks });
+    const { host, port } = config.listen;
+    const listening = await listen(app, host, port);
+    const url = `http://${host.includes(':') ? `[${host}]` : host}:${listening.port}`;
+    logger.info('p11kms is ready', { url, ...summary(token) });
+    return { url, close: () => close(listening, kms) };
+  } catch (error) {
+    await token?.close(0);
+    await store.close();
+    throw error;
+  }
+}
+
+function kmsOf({ arnPrefix, privateKeyExport }: Config, store: Store, token: Token, storeId: string): Kms {
+  const arns = createArns(arnPrefix);
+  return { store, token, storeId, arns, keys: createKeyDirectory(store, arns), privateKeyExport };
+}
+
+function summary({ report }: Token) {
+  const { module, token, dialect, specs, canExport, warnings } = report;
+  return {
+    module: `${module.description} ${module.version}`,
+    token: token.label,
+    serial: token.serial,
+    wrapping: dialect.wrapping,
+    specs: specs.filter(({ works }) => works).map(({ name }) => name),
+    canExport,
+    ...(warnings.length > 0 && { warnings }),
+  };
+}
+
+async function close(
+  listening: { close(timeoutMs: number): Promise<void> },
+  { token, store }: Pick<Kms, 'token' | 'store'>,
+): Promise<void> {
+  await listening.close(GRACE_MS.requests);
+  await token.close(GRACE_MS.jobs);
+  await store.close();
+}

@@ -1,0 +1,22 @@
+import type { Config } from './config/load';
+import { readPin } from './config/pin';
+import type { TokenAddress } from './hsm/token';
+import type { StoreIdentity } from './store/identity';
+
+/** What begins the label of every object of a store on its token. */
+export const labelPrefix = (storeId: string): string => `p11kms/${storeId}/`;
+
+/** The token that the settings name, and where there is a store, the object that ties the two together. */
+export function tokenAddress({ pkcs11, pin, dataDir }: Config, identity?: StoreIdentity): TokenAddress {
+  const { module, tokenLabel, initArgs, gcmIv } = pkcs11;
+  const label = identity && `${labelPrefix(identity.id)}service`;
+  return {
+    module,
+    tokenLabel,
+    gcmIv,
+    dataDir,
+    pin: readPin(pin),
+    ...(initArgs !== undefined && { initArgs }),
+    ...(identity && label && { serviceKey: { ...identity.serviceKey, label } }),
+  };
+}
