@@ -1,0 +1,93 @@
+import { relative } from 'node:path';
+import { shellQuote, tokenFiles } from '../../softhsm/token-directory.mjs';
+
+const ALIAS = 'alias/p11kms-example';
+const REQUEST = { KeyId: ALIAS, KeyPairSpec: 'ECC_NIST_P256', EncryptionContext: { Purpose: 'Test' } };
+const CONTENT_TYPE = 'application/x-amz-json-1.1';
+
+/**
+ * One real GenerateDataKeyPair, printed with its answer and the command that repeats it. What fails is said
+ * in one line and is no reason to stop: the service runs. Says nothing where `ended` is aborted: it ran.
+ */
+export async function showExample({ url }, env, ended) {
+  try {
+    await provideKey(url);
+    const answer = await call(url, 'GenerateDataKeyPair', REQUEST);
+    // In one piece, so that no line of the service's log comes between.
+    process.stdout.write(`\n${exampleText(url, answer)}\n${commandsText(env)}\n`);
+  } catch (error) {
+    if (!ended.aborted) process.stdout.write(`p11kms: no example: ${error.message}\n`);
+  }
+}
+
+/** The key behind the alias is made once, and found again by every later start. */
+async function provideKey(url) {
+  const found = await call(url, 'DescribeKey', { KeyId: ALIAS });
+  if (found.status === 200) return;
+  if (!isError(found, 'NotFoundException')) throw failure('DescribeKey', found);
+  const created = await call(url, 'CreateKey', { Description: 'The example of npm start' });
+  if (created.status !== 200) throw failure('CreateKey', created);
+  const named = await call(url, 'CreateAlias', {
+    AliasName: ALIAS,
+    TargetKeyId: created.body.KeyMetadata.KeyId,
+  });
+  if (named.status !== 200) throw failure('CreateAlias', named);
+}
+
+async function call(url, operation, request) {
+  const answer = await fetch(url, {
+    method: 'POST',
+    headers: { 'Content-Type': CONTENT_TYPE, 'X-Amz-Target': `TrentService.${operation}` },
+    body: JSON.stringify(request),
+    signal: AbortSignal.timeout(30_000),
+  });
+  const text = await answer.text();
+  return {
+    status: answer.status,
+    line: `HTTP/1.1 ${answer.status} ${answer.statusText}`,
+    contentType: answer.headers.get('content-type'),
+    body: text === '' ? {} : JSON.parse(text),
+  };
+}
+
+function isError({ body }, name) {
+  return String(body.__type).split('#').at(-1) === name;
+}
+
+function failure(operation, { line, body }) {
+  return new Error(`${operation} was answered with ${line} ${JSON.stringify(body)}`);
+}
+
+function exampleText(url, { line, contentType, body }) {
+  const message = [
+    'POST / HTTP/1.1',
+    `Content-Type: ${CONTENT_TYPE}`,
+    'X-Amz-Target: TrentService.GenerateDataKeyPair',
+    '',
+    JSON.stringify(REQUEST, null, 2),
+    '',
+    line,
+    `Content-Type: ${contentType}`,
+    '',
+    JSON.stringify(body, null, 2),
+  ];
+  const curl = [
+    `curl -sS ${shellQuote(url)}`,
+    `-H 'Content-Type: ${CONTENT_TYPE}'`,
+    `-H 'X-Amz-Target: TrentService.GenerateDataKeyPair'`,
+    `-d ${shellQuote(JSON.stringify(REQUEST))}`,
+  ];
+  return `A key pair from the token:\n\n${indented(message.join('\n'))}\n\nAnother one:\n\n  ${curl.join(' ')}\n`;
+}
+
+function commandsText(env) {
+  const { env: file } = tokenFiles(env.P11KMS_DATA_DIR);
+  const near = relative(process.cwd(), file);
+  // Bash finds a file without a slash in its name on the PATH only, and an absolute path always.
+  const shown = near.startsWith('..') || !near.includes('/') ? file : near;
+  return `Other commands on the same token:\n\n  . ${shellQuote(shown)} && npx p11kms doctor\n`;
+}
+
+function indented(text) {
+  return text.replaceAll(/^(?=.)/gm, '  ');
+}
