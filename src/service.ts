@@ -8,6 +8,7 @@ import { createArns } from './kms/arns';
 import { createKeyDirectory } from './kms/key-directory';
 import { removeUnfinished } from './kms/keys';
 import type { Kms } from './kms/kms';
+import { lockDataDirectory } from './store/lock';
 import { openStore, type Store } from './store/store';
 import type { Logger } from './telemetry/logger';
 import { createMetrics } from './telemetry/metrics';
@@ -34,9 +35,11 @@ export async function startService(
   logger: Logger,
   onFatal: (error: StartError) => void,
 ): Promise<Service> {
-  const store = await openStore(config.dataDir);
+  const unlock = lockDataDirectory(config.dataDir);
+  let store: Store | undefined;
   let token: Token | undefined;
   try {
+    store = await openStore(config.dataDir);
     const metrics = createMetrics(() => token?.stats().lanes ?? []);
     const identity = await store.identity.read();
     token = await startToken({
@@ -55,10 +58,11 @@ export async function startService(
     const listening = await listen(app, host, port);
     const url = `http://${host.includes(':') ? `[${host}]` : host}:${listening.port}`;
     logger.info('p11kms is ready', { url, ...summary(token) });
-    return { url, close: () => close(listening, kms) };
+    return { url, close: () => close(listening, kms, unlock) };
   } catch (error) {
     await token?.close(0);
-    await store.close();
+    await store?.close();
+    unlock();
     throw error;
   }
 }
@@ -83,9 +87,11 @@ function summary({ report }: Token) {
 
 async function close(
   listening: { close(timeoutMs: number): Promise<void> },
-  { token, store }: Pick<Kms, 'token' | 'store'>,
+  { token, store }: Kms,
+  unlock: () => void,
 ): Promise<void> {
   await listening.close(GRACE_MS.requests);
   await token.close(GRACE_MS.jobs);
   await store.close();
+  unlock();
 }

@@ -12,7 +12,9 @@ export function doctorText({ canRun, trouble, report, store, unknownObjects, rem
     ]),
     section(
       'Objects of this store that no row knows',
-      unknownObjects.length > 0 ? unknownObjects.map(({ id, label }) => [id, label]) : [['none']],
+      unknownObjects.length > 0
+        ? unknownObjects.map(({ id, label }) => [id, label])
+        : [[canRun ? 'none' : 'not looked for: the token cannot be used']],
     ),
     ...(unknownObjects.length > 0 ? [UNKNOWN_ADVICE] : []),
     ...(removed.length > 0
@@ -54,11 +56,8 @@ function reportSections({
       ['model', `${token.model} (${token.manufacturer}), firmware ${token.firmware}`],
     ]),
     section('Limits', [
-      [
-        'sessions',
-        `${limits.openSessions ?? 'unknown'} open of ${limits.maxSessions ?? 'unlimited or unknown'}`,
-      ],
-      ['read-write sessions', `at most ${limits.maxReadWriteSessions ?? 'unlimited or unknown'}`],
+      ['sessions', `${limits.openSessions ?? 'an unknown number'} open, ${atMost(limits.maxSessions)}`],
+      ['read-write sessions', atMost(limits.maxReadWriteSessions)],
       ['free private memory', bytes(limits.freePrivateMemory)],
       ['free public memory', bytes(limits.freePublicMemory)],
     ]),
@@ -90,6 +89,10 @@ const WRAPPING = {
 function mechanismRow({ name, number, found, proved, note = '' }: MechanismReport): string[] {
   const state = !found ? 'missing' : proved === undefined ? 'found' : proved ? 'proved' : 'FAILED';
   return [name, `0x${number.toString(16).padStart(4, '0')}`, state, note];
+}
+
+function atMost(limit: number | undefined): string {
+  return limit === undefined ? 'no limit told' : `at most ${limit}`;
 }
 
 function bytes(count: number | undefined): string {

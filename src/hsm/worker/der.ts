@@ -4,8 +4,12 @@
  */
 const TAG = { integer: 0x02, bitString: 0x03, octetString: 0x04, sequence: 0x30, explicit1: 0xa1 } as const;
 
+/** The most that two bytes of length can say; no key comes near it. */
+const MAX_LENGTH = 0xffff;
+
 function tlv(tag: number, ...parts: readonly Buffer[]): Buffer {
   const length = parts.reduce((sum, part) => sum + part.length, 0);
+  if (length > MAX_LENGTH) throw new Error(`DER: ${length} bytes are too many`);
   const head =
     length < 0x80
       ? [tag, length]
@@ -44,6 +48,7 @@ function readElement(bytes: Buffer): Element {
   if (lengthBytes > 2 || (first & 0x80 && lengthBytes === 0))
     throw new Error('DER: a length is not supported');
   const start = 2 + lengthBytes;
+  if (bytes.length < start) throw new Error('DER: an element is cut off');
   const length = lengthBytes === 0 ? first : bytes.readUIntBE(2, lengthBytes);
   if (bytes.length < start + length) throw new Error('DER: an element is cut off');
   return { tag, value: bytes.subarray(start, start + length), rest: bytes.subarray(start + length) };

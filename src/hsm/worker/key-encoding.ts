@@ -1,5 +1,5 @@
 /** Keys as the token gives them, made into the standard structures that clients read. */
-import { createPrivateKey, createPublicKey } from 'node:crypto';
+import { createECDH, createPrivateKey } from 'node:crypto';
 import type { EcKey, KeyPairSpec } from '../key-pair-specs';
 import {
   bitString,
@@ -72,12 +72,20 @@ export function encodePrivateKey({ key }: KeyPairSpec, raw: Buffer, point: Buffe
   if (number.length > fieldBytes) throw new Error('the private number of an EC key is too long');
   const padded = Buffer.alloc(fieldBytes);
   number.copy(padded, fieldBytes - number.length);
-  const secret = octetString(padded);
+  try {
+    assertBelongsTogether(key, padded, point);
+    return ecPkcs8(key, padded, point);
+  } finally {
+    padded.fill(0);
+  }
+}
+
+function ecPkcs8(key: EcKey, number: Buffer, point: Buffer): Buffer {
+  const secret = octetString(number);
   const inner = sequence(VERSION_1, secret, explicit1(bitString(point)));
   const wrapped = octetString(inner);
   const pkcs8 = sequence(VERSION_0, sequence(EC_PUBLIC_KEY, key.curve), wrapped);
-  for (const copy of [padded, secret, inner, wrapped]) copy.fill(0);
-  assertBelongsTogether(key, raw, point);
+  for (const copy of [secret, inner, wrapped]) copy.fill(0);
   return pkcs8;
 }
 
@@ -88,10 +96,13 @@ function reencode(der: Buffer): Buffer {
   });
 }
 
-/** OpenSSL takes a public key that is written beside a private one on trust, so it is derived here. */
-function assertBelongsTogether(key: EcKey, raw: Buffer, point: Buffer): void {
-  const derived = createPublicKey(createPrivateKey({ key: raw, format: 'der', type: 'pkcs8' }));
-  if (!derived.export({ format: 'der', type: 'spki' }).equals(ecSpki(key, point))) {
+/**
+ * From the number alone: what the token gave may hold a public key as well, and OpenSSL takes that on trust.
+ */
+function assertBelongsTogether(key: EcKey, number: Buffer, point: Buffer): void {
+  const pair = createECDH(key.namedCurve);
+  pair.setPrivateKey(number);
+  if (!pair.getPublicKey().equals(point)) {
     throw new Error('an unwrapped EC private key does not belong to its public key');
   }
 }

@@ -1,0 +1,72 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { KmsError } from '../../../src/errors';
+import type { UsableTokenReport } from '../../../src/hsm/token';
+import { createArns } from '../../../src/kms/arns';
+import type { AuthenticatedData } from '../../../src/kms/authenticated-data';
+import { createKeyDirectory } from '../../../src/kms/key-directory';
+import type { Call, Kms, PrivateKeyExport } from '../../../src/kms/kms';
+import { openStore } from '../../../src/store/store';
+import { FakeToken } from './fake-token';
+
+export const PREFIX = 'arn:aws:kms:us-east-1:111122223333';
+/** A key id that nobody made. */
+export const UNKNOWN_ID = '00000000-0000-4000-8000-000000000000';
+
+const cleanUps: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
+});
+
+export interface Domain {
+  readonly kms: Kms;
+  readonly token: FakeToken;
+  /** Of the store; its file is `p11kms.sqlite`. */
+  readonly dataDir: string;
+}
+
+export interface DomainOptions {
+  readonly privateKeyExport?: PrivateKeyExport;
+  readonly report?: Partial<UsableTokenReport>;
+  /** To look at the same store and token under other settings. */
+  readonly sharing?: Domain;
+}
+
+/** A domain with a real store, in a directory of its own unless one is shared, and a fake token. */
+export async function openDomain(options: DomainOptions = {}): Promise<Domain> {
+  const { privateKeyExport = 'on-request', report, sharing } = options;
+  const dataDir = sharing?.dataDir ?? mkdtempSync(join(tmpdir(), 'p11kms-kms-'));
+  const store = await openStore(dataDir);
+  cleanUps.push(async () => {
+    await store.close();
+    rmSync(dataDir, { recursive: true, force: true });
+  });
+  const token = new FakeToken({ ...sharing?.token.report, ...report });
+  for (const [id, label] of sharing?.token.objects ?? []) token.objects.set(id, label);
+  const { id: storeId } = await store.identity.read();
+  const arns = createArns(PREFIX);
+  const keys = createKeyDirectory(store, arns);
+  return { kms: { store, token, storeId, arns, keys, privateKeyExport }, token, dataDir };
+}
+
+export const newCall = (): Call => ({ requestId: 'a-request', tokenMs: 0 });
+
+/** An encryption context. */
+export const context = (pairs: Readonly<Record<string, string>> = {}): AuthenticatedData => ({
+  kind: 'context',
+  pairs: new Map(Object.entries(pairs)),
+});
+
+/** The KmsError that a promise rejects with; anything else fails the test. */
+export async function kmsErrorOf(promise: Promise<unknown>): Promise<KmsError> {
+  try {
+    await promise;
+  } catch (error) {
+    if (error instanceof KmsError) return error;
+    throw error;
+  }
+  throw new Error('nothing was thrown');
+}
+
+export const codeOf = async (promise: Promise<unknown>): Promise<string> => (await kmsErrorOf(promise)).code;

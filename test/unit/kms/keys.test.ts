@@ -1,0 +1,212 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import SQLite from 'better-sqlite3';
+import { KmsError } from '../../../src/errors';
+import type { KeyId } from '../../../src/kms/key';
+import {
+  createKey,
+  describeKey,
+  disableKey,
+  enableKey,
+  listKeys,
+  removeUnfinished,
+} from '../../../src/kms/keys';
+import { JOB_MS } from './fake-token';
+import { codeOf, kmsErrorOf, newCall, openDomain, PREFIX, UNKNOWN_ID } from './fixture';
+
+const unavailable = () => new KmsError('KEY_UNAVAILABLE', 'The token is not available.');
+
+describe('createKey', () => {
+  it('makes an enabled key with one version, and two labelled objects on the token', async () => {
+    const { kms, token } = await openDomain();
+    const before = Date.now();
+    const key = await createKey(kms, newCall(), { description: 'for backups' });
+    expect(key).toMatchObject({
+      id: expect.stringMatching(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/),
+      arn: `${PREFIX}:key/${key.id}`,
+      description: 'for backups',
+      enabled: true,
+    });
+    expect(key.createdAt.getTime()).toBeGreaterThanOrEqual(before);
+    const { encryptObject, wrapObject, materialId, number } = key.current;
+    expect(number).toBe(1);
+    expect(key.versions).toEqual(new Map([[1, key.current]]));
+    expect(materialId).toBe(createHash('sha256').update(`${encryptObject}${wrapObject}`).digest('hex'));
+    expect(token.objects).toEqual(
+      new Map([
+        [encryptObject, `p11kms/${kms.storeId}/${key.id}/1/encrypt`],
+        [wrapObject, `p11kms/${kms.storeId}/${key.id}/1/wrap`],
+      ]),
+    );
+  });
+
+  it('gives every object an id of 16 random bytes', async () => {
+    const { kms, token } = await openDomain();
+    for (let count = 0; count < 5; count++) await createKey(kms, newCall(), { description: '' });
+    expect(token.objects.size).toBe(10);
+    for (const id of token.objects.keys()) expect(id).toMatch(/^[0-9a-f]{32}$/);
+  });
+
+  it('writes the key and the time on the token into the call', async () => {
+    const { kms } = await openDomain();
+    const call = newCall();
+    const { id } = await createKey(kms, call, { description: '' });
+    expect(call).toEqual({ requestId: 'a-request', keyId: id, tokenMs: JOB_MS });
+  });
+
+  it('records the objects before the token is asked, and shows no key until they are there', async () => {
+    const { kms, token } = await openDomain();
+    const run = token.run.bind(token);
+    const seen: unknown[] = [];
+    jest.spyOn(token, 'run').mockImplementation(async (name, input, meter) => {
+      seen.push(await kms.store.keys.unfinished(), await kms.store.keys.list(10));
+      return run(name, input, meter);
+    });
+    const { id, current } = await createKey(kms, newCall(), { description: '' });
+    const objects = [current.encryptObject, current.wrapObject];
+    expect(seen).toEqual([[{ keyId: id, number: 1, objects }], []]);
+  });
+
+  it('does not ask the token where the store cannot record the objects', async () => {
+    const { kms, token, dataDir } = await openDomain();
+    const database = new SQLite(join(dataDir, 'p11kms.sqlite'));
+    database.exec(
+      "CREATE TRIGGER full BEFORE INSERT ON key_versions BEGIN SELECT RAISE(ABORT, 'disk full'); END",
+    );
+    database.close();
+    await expect(createKey(kms, newCall(), { description: '' })).rejects.toMatchObject({
+      message: 'disk full',
+    });
+    expect(token.jobs).toEqual([]);
+  });
+
+  it('leaves an invisible row behind where the token fails, and tells the caller', async () => {
+    const { kms, token } = await openDomain();
+    token.failAt('createKeyObjects', unavailable());
+    const call = newCall();
+    expect(await codeOf(createKey(kms, call, { description: '' }))).toBe('KEY_UNAVAILABLE');
+    expect(call.keyId).toMatch(/^[0-9a-f-]{36}$/);
+    expect(await kms.store.keys.unfinished()).toMatchObject([{ keyId: call.keyId, number: 1 }]);
+    expect(await codeOf(describeKey(kms, newCall(), String(call.keyId)))).toBe('NOT_FOUND');
+    expect(await listKeys(kms, newCall(), { limit: 10 })).toEqual({ items: [] });
+  });
+
+  it('does not hand out a key whose objects somebody cleaned up meanwhile', async () => {
+    const { kms, token } = await openDomain();
+    const run = token.run.bind(token);
+    const cleaner = jest.spyOn(token, 'run').mockImplementation(async (name, input, meter) => {
+      const output = await run(name, input, meter);
+      cleaner.mockRestore();
+      await removeUnfinished(kms);
+      return output;
+    });
+    const call = newCall();
+    await expect(createKey(kms, call, { description: '' })).rejects.toThrow('is not in the making');
+    expect(await kms.keys.findById(call.keyId as KeyId)).toBeUndefined();
+  });
+});
+
+describe('removeUnfinished', () => {
+  it('destroys the objects of keys that were cut short, then forgets them', async () => {
+    const { kms, token } = await openDomain();
+    const kept = await createKey(kms, newCall(), { description: 'kept' });
+    const finish = jest.spyOn(kms.store.keys, 'finish').mockRejectedValue(new Error('disk full'));
+    await expect(createKey(kms, newCall(), { description: 'cut short' })).rejects.toThrow('disk full');
+    finish.mockRestore();
+    expect(token.objects.size).toBe(4);
+    await expect(removeUnfinished(kms)).resolves.toBe(1);
+    expect([...token.objects.keys()]).toEqual([kept.current.encryptObject, kept.current.wrapObject]);
+    expect(await kms.store.keys.unfinished()).toEqual([]);
+    expect(await kms.store.keys.objects()).toEqual(new Set(token.objects.keys()));
+    await expect(removeUnfinished(kms)).resolves.toBe(0);
+  });
+
+  it('forgets nothing while the token cannot be reached', async () => {
+    const { kms, token } = await openDomain();
+    token.failAt('createKeyObjects', unavailable());
+    await codeOf(createKey(kms, newCall(), { description: '' }));
+    token.failAt('destroyObjects', unavailable());
+    expect(await codeOf(removeUnfinished(kms))).toBe('KEY_UNAVAILABLE');
+    expect(await kms.store.keys.unfinished()).toHaveLength(1);
+    token.work();
+    await expect(removeUnfinished(kms)).resolves.toBe(1);
+  });
+
+  it('does not ask the token where nothing was cut short', async () => {
+    const { kms, token } = await openDomain();
+    await expect(removeUnfinished(kms)).resolves.toBe(0);
+    expect(token.jobs).toEqual([]);
+  });
+});
+
+describe('enableKey and disableKey', () => {
+  it('apply at once, by id and by ARN, and as often as one likes', async () => {
+    const { kms } = await openDomain();
+    const { id, arn } = await createKey(kms, newCall(), { description: '' });
+    const enabled = async () => (await describeKey(kms, newCall(), id)).enabled;
+    await disableKey(kms, newCall(), id);
+    expect(await enabled()).toBe(false);
+    await disableKey(kms, newCall(), arn);
+    expect(await enabled()).toBe(false);
+    await enableKey(kms, newCall(), arn);
+    expect(await enabled()).toBe(true);
+  });
+
+  it.each([
+    ['enableKey', enableKey],
+    ['disableKey', disableKey],
+    ['describeKey', describeKey],
+  ])('%s: writes the key into the call, and nothing for a key that is unknown', async (_name, operation) => {
+    const { kms, token } = await openDomain();
+    const { id } = await createKey(kms, newCall(), { description: '' });
+    const call = newCall();
+    await operation(kms, call, id);
+    expect(call).toEqual({ requestId: 'a-request', keyId: id, tokenMs: 0 });
+    const lost = newCall();
+    expect(await codeOf(operation(kms, lost, UNKNOWN_ID))).toBe('NOT_FOUND');
+    expect(lost.keyId).toBeUndefined();
+    expect(token.jobNames).toEqual(['createKeyObjects']);
+  });
+});
+
+describe.each([
+  ['enableKey', enableKey],
+  ['disableKey', disableKey],
+])('%s', (_name, operation) => {
+  it.each(['alias/app', `${PREFIX}:alias/app`, 'alias/nobody'])('refuses the alias %s', async (alias) => {
+    const { kms } = await openDomain();
+    const { id } = await createKey(kms, newCall(), { description: '' });
+    await kms.store.aliases.create('alias/app', id);
+    const before = await kms.store.keys.find(id);
+    expect(await codeOf(operation(kms, newCall(), alias))).toBe('INVALID_ARN');
+    expect(await kms.store.keys.find(id)).toEqual(before);
+  });
+});
+
+describe('listKeys', () => {
+  it('gives all keys in pages, in the order of their ids', async () => {
+    const { kms } = await openDomain();
+    const ids: string[] = [];
+    for (let count = 0; count < 5; count++)
+      ids.push((await createKey(kms, newCall(), { description: '' })).id);
+    const seen: string[] = [];
+    let marker: string | undefined;
+    do {
+      const page = await listKeys(kms, newCall(), { limit: 2, ...(marker !== undefined && { marker }) });
+      expect(page.items.length).toBeLessThanOrEqual(2);
+      seen.push(...page.items.map(({ id }) => id));
+      marker = page.nextMarker;
+    } while (marker !== undefined);
+    expect(seen).toEqual(ids.sort());
+  });
+
+  it.each(['', 'x', UNKNOWN_ID.slice(1), UNKNOWN_ID.replace('4', 'A')])(
+    'refuses a marker that it never gave: %j',
+    async (marker) => {
+      const { kms } = await openDomain();
+      expect(await kmsErrorOf(listKeys(kms, newCall(), { limit: 2, marker }))).toMatchObject({
+        code: 'INVALID_MARKER',
+      });
+    },
+  );
+});
