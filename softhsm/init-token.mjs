@@ -111,9 +111,9 @@ async function initialize(module, conf, pin, soPin) {
   }
 }
 
-/** 144 bits, in letters that need no quoting anywhere. */
+/** 144 bits, in characters that need no quoting anywhere and begin no option. */
 function randomPin() {
-  return randomBytes(18).toString('base64url');
+  return randomBytes(18).toString('hex');
 }
 
 function syncTree(directory) {

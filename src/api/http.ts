@@ -4,6 +4,7 @@ import type { Kms } from '../kms/kms';
 import type { Logger } from '../telemetry/logger';
 import type { Metrics } from '../telemetry/metrics';
 import { type Checks, readiness } from './health';
+import { isLoopbackHost } from './host';
 import { respond } from './respond';
 import { serve } from './serve';
 import { trent } from './trent/handler';
@@ -22,6 +23,7 @@ export function createApp({ kms, logger, metrics, checks }: AppParts): Express {
   app.disable('x-powered-by');
   app.disable('etag');
 
+  app.use(assertLoopbackHost);
   app.post('/', serve(trent(kms), { logger, metrics }));
   app.all('/', notAllowed('POST'));
   mountOperations(app, metrics, readiness(checks, logger));
@@ -44,6 +46,11 @@ function mountOperations(app: Express, metrics: Metrics, ready: ReturnType<typeo
   });
   app.all(['/healthz', '/readyz', '/metrics'], notAllowed('GET, HEAD'));
 }
+
+const assertLoopbackHost: RequestHandler = (request, response, next) => {
+  if (isLoopbackHost(request.headers.host)) next();
+  else text(response, 421, 'The Host header must name a loopback address.\n');
+};
 
 function notAllowed(allowed: string): RequestHandler {
   return (_request, response) => {

@@ -6,6 +6,8 @@ export interface ProtocolRequest {
   readonly headers: IncomingHttpHeaders;
   /** Undefined where it was longer than the service takes. */
   readonly body: Buffer | undefined;
+  /** Whether the client went away. */
+  readonly isGone: () => boolean;
 }
 
 export interface ProtocolAnswer {

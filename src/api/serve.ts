@@ -26,7 +26,7 @@ export function serve(protocol: Protocol, telemetry: Telemetry): RequestHandler 
       tell(telemetry, id, undefined, performance.now() - started, record);
       return;
     }
-    const answer = await protocol({ id, headers: request.headers, body });
+    const answer = await protocol({ id, headers: request.headers, body, isGone: () => response.destroyed });
     respond(response, id, answer);
     tell(telemetry, id, answer.status, performance.now() - started, answer.record);
   };

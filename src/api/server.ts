@@ -4,6 +4,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import express, { type Express } from 'express';
 import { StartError } from '../errors';
 import { gracefulClose } from './graceful-close';
+import { respond } from './respond';
 
 /** Longer than the minute for which common load balancers keep a connection idle, so that they close first. */
 const KEEP_ALIVE_MS = 65_000;
@@ -22,11 +23,17 @@ export interface Listening {
 
 /** Serves an app over HTTP. Throws StartError where the address cannot be had. */
 export async function listen(app: Express, host: string, port: number): Promise<Listening> {
-  const server = createServer({ ...classesOf(app), connectionsCheckingInterval: 2000 });
+  const server = createServer({
+    ...classesOf(app),
+    connectionsCheckingInterval: 2000,
+    // The app refuses a request without one, as every answer of its own: with a request id.
+    requireHostHeader: false,
+  });
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.headersTimeout = HEADERS_MS;
   server.requestTimeout = REQUEST_MS;
   server.on('clientError', refuse);
+  server.on('checkExpectation', refuseExpectation);
   const close = gracefulClose(server);
   server.on('request', app);
   await bind(server, host, port);
@@ -71,6 +78,12 @@ function startError(error: NodeJS.ErrnoException, host: string, port: number): S
   };
   const reason = why[error.code ?? ''] ?? error.message;
   return new StartError(`cannot listen on ${host} port ${port}: ${reason}`, undefined, { cause: error });
+}
+
+/** Of expectations there is only 100-continue, which Node answers. */
+function refuseExpectation(_request: IncomingMessage, response: ServerResponse): void {
+  const body = 'Expectation failed\n';
+  respond(response, randomUUID(), { status: 417, contentType: 'text/plain; charset=utf-8', body });
 }
 
 /** Answers what is no HTTP request, which no handler gets to see. */

@@ -23,9 +23,24 @@ const JOB_DEADLINE_MS = 30_000;
  * @throws StartError for settings that cannot be used, or an object that may not be removed
  */
 export async function doctor({ json, remove = [] }: DoctorOptions): Promise<number> {
+  if (json) return printJson(remove);
   const { diagnosis, exitCode } = await diagnose(remove);
-  process.stdout.write(json ? `${JSON.stringify(diagnosis, undefined, 2)}\n` : doctorText(diagnosis));
+  process.stdout.write(doctorText(diagnosis));
   return exitCode;
+}
+
+/** A program that reads the JSON gets JSON, also where the settings or the store cannot be used. */
+async function printJson(remove: readonly string[]): Promise<number> {
+  const print = (value: object) => process.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`);
+  try {
+    const { diagnosis, exitCode } = await diagnose(remove);
+    print(diagnosis);
+    return exitCode;
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    print({ canRun: false, trouble: error.message });
+    return error.exitCode;
+  }
 }
 
 async function diagnose(remove: readonly string[]): Promise<{ diagnosis: Diagnosis; exitCode: number }> {

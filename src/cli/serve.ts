@@ -17,8 +17,8 @@ export async function serve(): Promise<void> {
   const logger = createLogger(config.logLevel);
   const warning = pinWarning(config.pin);
   if (warning) logger.warn(warning);
-  let service: Service | undefined;
-  const end = endOnce(logger, () => service);
+  let starting: Promise<Service> | undefined;
+  const end = endOnce(logger, () => starting);
   // SIGHUP: the terminal was closed.
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
     process.on(signal, () => void end(0, `signal ${signal}`));
@@ -27,20 +27,22 @@ export async function serve(): Promise<void> {
     logger.error('unforeseen error, the service ends', { error });
     void end(EXIT.failed, 'unforeseen error');
   });
-  service = await startService(config, logger, (error) => {
+  starting = startService(config, logger, (error) => {
     logger.error(error.message, { error });
     void end(error.exitCode, 'fatal error');
   });
+  await starting;
 }
 
-function endOnce(logger: Logger, service: () => Service | undefined) {
+/** Ends the service once, also one that is still starting. */
+function endOnce(logger: Logger, starting: () => Promise<Service> | undefined) {
   let ending = false;
   return async (exitCode: number, why: string): Promise<void> => {
     if (ending) return;
     ending = true;
     logger.info('p11kms ends', { why });
     setTimeout(() => process.exit(exitCode || EXIT.failed), CLOSE_LIMIT_MS).unref();
-    await service()?.close();
+    await (await starting())?.close();
     logger.info('p11kms has ended', { exitCode });
     process.exit(exitCode);
   };

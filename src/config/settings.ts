@@ -103,12 +103,14 @@ export const SETTINGS = {
   P11KMS_TOKEN_TIMEOUT_MS: {
     schema: milliseconds,
     default: 10_000,
-    description: 'How long the token may take over one operation, in milliseconds.',
+    description:
+      'How long the token may take over one operation, in milliseconds; the operation may wait as long for a free worker before.',
   },
   P11KMS_KEY_PAIR_TIMEOUT_MS: {
     schema: milliseconds,
     default: 60_000,
-    description: 'How long the token may take to generate and wrap one key pair, in milliseconds.',
+    description:
+      'How long the token may take to generate and wrap one key pair, in milliseconds; it may wait as long for a free worker before.',
   },
   P11KMS_TOKEN_WORKERS: {
     schema: count,

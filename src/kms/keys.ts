@@ -1,6 +1,7 @@
 /** Making keys and changing their state. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { KmsError } from '../errors';
+import type { UnfinishedVersion } from '../store/keys';
 import type { Key, KeyId } from './key';
 import { keyOf } from './key-directory';
 import { isAlias, isKeyId } from './key-reference';
@@ -22,33 +23,51 @@ export async function createKey(kms: Kms, call: Call, request: { description: st
   const wrapObject = newObjectId();
   const label = (role: string) => `p11kms/${kms.storeId}/${id}/1/${role}`;
   await store.keys.begin({ id, description: request.description, encryptObject, wrapObject });
-  await token.run(
-    'createKeyObjects',
-    {
-      encrypt: { id: encryptObject, label: label('encrypt') },
-      wrap: { id: wrapObject, label: label('wrap') },
-    },
-    call,
-  );
+  const objects = {
+    encrypt: { id: encryptObject, label: label('encrypt') },
+    wrap: { id: wrapObject, label: label('wrap') },
+  };
+  try {
+    await token.run('createKeyObjects', objects, call);
+  } catch (error) {
+    await tryToRemove(kms, { keyId: id, number: 1, objects: [encryptObject, wrapObject] }, error);
+    throw error;
+  }
   await store.keys.finish(id);
   keys.forget();
   return keys.resolve(id);
 }
 
+/** What cannot be removed now is left to the next `removeUnfinished`. */
+async function tryToRemove(kms: Kms, version: UnfinishedVersion, error: unknown): Promise<void> {
+  // The token may still be making the objects: too early to see them gone.
+  if (error instanceof KmsError && error.code === 'TOKEN_TIMEOUT') return;
+  try {
+    await remove(kms, version);
+  } catch {
+    // The error that brought us here is the one to report.
+  }
+}
+
+async function remove({ store, token }: TokenAndStore, version: UnfinishedVersion): Promise<void> {
+  await token.run('destroyObjects', { ids: version.objects });
+  await store.keys.abandon(version);
+}
+
 /**
  * Cleans up after key versions whose making was cut short.
  *
+ * @param olderThanMs leaves those alone that may still be in the making
  * @returns how many there were
  * @throws KmsError where the token cannot be reached
  */
-export async function removeUnfinished({ store, token }: Pick<Kms, 'store' | 'token'>): Promise<number> {
-  const unfinished = await store.keys.unfinished();
-  for (const version of unfinished) {
-    await token.run('destroyObjects', { ids: version.objects });
-    await store.keys.abandon(version);
-  }
+export async function removeUnfinished(kms: TokenAndStore, olderThanMs = 0): Promise<number> {
+  const unfinished = await kms.store.keys.unfinished(olderThanMs);
+  for (const version of unfinished) await remove(kms, version);
   return unfinished.length;
 }
+
+type TokenAndStore = Pick<Kms, 'store' | 'token'>;
 
 /** @throws KmsError NOT_FOUND */
 export async function describeKey({ keys }: Kms, call: Call, keyId: string): Promise<Key> {

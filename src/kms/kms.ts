@@ -27,4 +27,6 @@ export interface Call {
   keyId?: string;
   /** Milliseconds that the token spent on the request. */
   tokenMs: number;
+  /** Whether the client went away: what has not begun then need not. */
+  readonly isGone?: () => boolean;
 }

@@ -25,7 +25,8 @@ export interface KeyRepository {
   begin(key: NewKey): Promise<void>;
   /** The first version's objects are on the token: the key exists from now on. Rejects where it was not begun. */
   finish(id: string): Promise<void>;
-  unfinished(): Promise<UnfinishedVersion[]>;
+  /** Versions in the making, begun at least so many milliseconds ago. */
+  unfinished(olderThanMs?: number): Promise<UnfinishedVersion[]>;
   /** Forgets a version that was never finished, and its key where it was the first. */
   abandon(version: UnfinishedVersion): Promise<void>;
   find(id: string): Promise<KeyRow | undefined>;
@@ -59,8 +60,13 @@ export function keyRepository(db: Kysely<Database>): KeyRepository {
     begin: (key) => begin(db, key),
     finish: (id) => finish(db, id),
 
-    async unfinished() {
-      const rows = await db.selectFrom('key_versions').selectAll().where('state', '=', 'creating').execute();
+    async unfinished(olderThanMs = 0) {
+      const rows = await db
+        .selectFrom('key_versions')
+        .selectAll()
+        .where('state', '=', 'creating')
+        .where('created_at', '<=', Date.now() - olderThanMs)
+        .execute();
       return rows.map(({ key_id, number, encrypt_object, wrap_object }) => ({
         keyId: key_id,
         number,

@@ -56,7 +56,9 @@ export class SerializationError extends ProtocolError {
  */
 export function toTrentError(error: unknown, requestId: string): TrentError {
   if (error instanceof ProtocolError) return error;
-  if (error instanceof KmsError) return { ...EXCEPTIONS[error.code], message: error.message };
+  if (error instanceof KmsError && error.code !== 'INTERNAL') {
+    return { ...EXCEPTIONS[error.code], message: error.message };
+  }
   return {
     ...EXCEPTIONS.INTERNAL,
     message: `The request was rejected because an internal error occurred. Request id: ${requestId}`,

@@ -13,7 +13,7 @@ const CONTENT_TYPE = 'application/x-amz-json-1.1';
 export const trent =
   (kms: Kms): Protocol =>
   async (request) => {
-    const call: Call = { requestId: request.id, tokenMs: 0 };
+    const call: Call = { requestId: request.id, tokenMs: 0, isGone: request.isGone };
     const operation = OPERATIONS.get(String(request.headers['x-amz-target']));
     try {
       if (!request.body) throw tooLong();

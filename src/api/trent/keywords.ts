@@ -93,17 +93,20 @@ function judgeTextList(limits: TextList, value: readonly unknown[]): Finding | u
   return { keyword: 'constraint', message: `Member must satisfy constraint: [${constraints.join(', ')}]` };
 }
 
-/** `supported: [values]`: what p11kms has of a member's values, or of a list's elements; none: not the member. */
+/** `supported: [values]`: what p11kms has of a member's values; none: not the member at all. */
 function judgeSupport(
   values: readonly unknown[],
   value: unknown,
   _replace: unknown,
   member: string,
 ): Finding | undefined {
-  const lacking = (Array.isArray(value) ? value : [value]).find((one) => !values.includes(one));
-  if (lacking === undefined) return undefined;
-  const what = values.length === 0 ? member : `${member} ${lacking}`;
-  return { keyword: 'unsupported', message: `${what} is not supported.` };
+  // An empty list asks for nothing.
+  if (Array.isArray(value) && value.length === 0) return undefined;
+  if (values.length === 0) return { keyword: 'unsupported', message: `${member} is not supported.` };
+  // What is of another type is `type`'s to refuse, and not to be made text of here.
+  if (typeof value !== 'string' && typeof value !== 'boolean') return undefined;
+  if (values.includes(value)) return undefined;
+  return { keyword: 'unsupported', message: `${member} ${value} is not supported.` };
 }
 
 function keyword<P, V>(name: string, type: 'string' | 'object' | 'array' | undefined, judge: Judge<P, V>) {

@@ -92,14 +92,38 @@ describe('an answer', () => {
     ]);
   });
 
-  it('to what is no HTTP has a request id', async () => {
+  it.each([
+    ['to what is no HTTP', 'hello\r\n\r\n', 400],
+    ['to a request without a Host', 'GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n', 421],
+    [
+      'to an unknown expectation',
+      'GET /healthz HTTP/1.1\r\nHost: localhost\r\nExpect: x\r\nConnection: close\r\n\r\n',
+      417,
+    ],
+  ])('%s has a request id', async (_what, request, status) => {
     const socket = connect(server.port, '127.0.0.1');
-    socket.end('hello\r\n\r\n');
+    socket.end(request);
     let text = '';
     for await (const chunk of socket) text += chunk;
-    expect(text).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
+    expect(text).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
     expect(text).toMatch(/x-amzn-RequestId: [0-9a-f-]{36}\r\n/);
   });
+
+  it.each([
+    ['evil.example', 421],
+    ['evil.example:8080', 421],
+    ['127.0.0.1.evil.example', 421],
+    ['10.0.0.1', 421],
+    ['localhost', 200],
+    ['LOCALHOST:8080', 200],
+    ['127.0.0.1:8080', 200],
+    ['[::1]:8080', 200],
+  ])(
+    'to a request that names host %s is %i, because names can be made to point here',
+    async (host, status) => {
+      expect(await send(server.port, { path: '/healthz', headers: { host } })).toMatchObject({ status });
+    },
+  );
 });
 
 describe('a body', () => {
@@ -135,7 +159,7 @@ describe('a body', () => {
   it('that ends early is no request', async () => {
     const socket = connect(server.port, '127.0.0.1');
     socket.write(
-      `POST / HTTP/1.1\r\nHost: x\r\nX-Amz-Target: TrentService.DescribeKey\r\nContent-Length: 9\r\n\r\n{"`,
+      `POST / HTTP/1.1\r\nHost: localhost\r\nX-Amz-Target: TrentService.DescribeKey\r\nContent-Length: 9\r\n\r\n{"`,
     );
     await new Promise((resolve) => setTimeout(resolve, 50));
     socket.destroy();

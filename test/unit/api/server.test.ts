@@ -113,7 +113,7 @@ describe('close', () => {
     socket.on('data', (chunk) => {
       text += chunk;
     });
-    const get = (path: string) => socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
+    const get = (path: string) => socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
     get('/slow');
     await sleep(50);
     const closing = listening.close();

@@ -44,7 +44,7 @@ export async function call(
 ): Promise<ProtocolAnswer> {
   const body = Buffer.isBuffer(request) ? request : Buffer.from(JSON.stringify(request));
   const target = { 'x-amz-target': `TrentService.${operation}` };
-  return trent(KMS)({ id: REQUEST_ID, headers: { ...headers, ...target }, body });
+  return trent(KMS)({ id: REQUEST_ID, headers: { ...headers, ...target }, body, isGone: () => false });
 }
 
 /** The body of an answer as JSON. */

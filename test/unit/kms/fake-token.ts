@@ -2,7 +2,7 @@ import { createCipheriv, createDecipheriv, createHash, generateKeyPairSync, rand
 import { KmsError } from '../../../src/errors';
 import type { JobInput, JobName, JobOutput, Jobs } from '../../../src/hsm/jobs';
 import { KEY_PAIR_SPECS, type KeyPairSpec, keyPairSpec } from '../../../src/hsm/key-pair-specs';
-import type { Meter, Token, UsableTokenReport } from '../../../src/hsm/token';
+import type { Caller, Token, UsableTokenReport } from '../../../src/hsm/token';
 
 /** What every job of the fake says it took. */
 export const JOB_MS = 3;
@@ -48,12 +48,12 @@ export class FakeToken implements Token {
     this.#failures.clear();
   }
 
-  async run<N extends JobName>(name: N, input: JobInput<N>, meter?: Meter): Promise<JobOutput<N>> {
+  async run<N extends JobName>(name: N, input: JobInput<N>, caller?: Caller): Promise<JobOutput<N>> {
     this.jobs.push({ name, input });
     const failure = this.#failures.get(name);
     if (failure) throw failure;
     const output = this.#handlers[name](input);
-    if (meter) meter.tokenMs += JOB_MS;
+    if (caller) caller.tokenMs += JOB_MS;
     return output;
   }
 

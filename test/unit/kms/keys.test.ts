@@ -58,9 +58,9 @@ describe('createKey', () => {
     const { kms, token } = await openDomain();
     const run = token.run.bind(token);
     const seen: unknown[] = [];
-    jest.spyOn(token, 'run').mockImplementation(async (name, input, meter) => {
+    jest.spyOn(token, 'run').mockImplementation(async (name, input, caller) => {
       seen.push(await kms.store.keys.unfinished(), await kms.store.keys.list(10));
-      return run(name, input, meter);
+      return run(name, input, caller);
     });
     const { id, current } = await createKey(kms, newCall(), { description: '' });
     const objects = [current.encryptObject, current.wrapObject];
@@ -80,9 +80,27 @@ describe('createKey', () => {
     expect(token.jobs).toEqual([]);
   });
 
-  it('leaves an invisible row behind where the token fails, and tells the caller', async () => {
+  it('leaves nothing behind where the token fails, and tells the caller', async () => {
     const { kms, token } = await openDomain();
     token.failAt('createKeyObjects', unavailable());
+    expect(await codeOf(createKey(kms, newCall(), { description: '' }))).toBe('KEY_UNAVAILABLE');
+    expect(token.jobs.at(-1)?.name).toBe('destroyObjects');
+    expect(await kms.store.keys.unfinished()).toEqual([]);
+  });
+
+  it('leaves the row to a later clean-up where the token may still be making the objects', async () => {
+    const { kms, token } = await openDomain();
+    token.failAt('createKeyObjects', new KmsError('TOKEN_TIMEOUT', 'too late'));
+    const call = newCall();
+    expect(await codeOf(createKey(kms, call, { description: '' }))).toBe('TOKEN_TIMEOUT');
+    expect(await kms.store.keys.unfinished()).toMatchObject([{ keyId: call.keyId }]);
+    expect(await kms.store.keys.unfinished(60_000)).toEqual([]);
+  });
+
+  it('leaves an invisible row behind where the token cannot be reached at all', async () => {
+    const { kms, token } = await openDomain();
+    token.failAt('createKeyObjects', unavailable());
+    token.failAt('destroyObjects', unavailable());
     const call = newCall();
     expect(await codeOf(createKey(kms, call, { description: '' }))).toBe('KEY_UNAVAILABLE');
     expect(call.keyId).toMatch(/^[0-9a-f-]{36}$/);
@@ -94,8 +112,8 @@ describe('createKey', () => {
   it('does not hand out a key whose objects somebody cleaned up meanwhile', async () => {
     const { kms, token } = await openDomain();
     const run = token.run.bind(token);
-    const cleaner = jest.spyOn(token, 'run').mockImplementation(async (name, input, meter) => {
-      const output = await run(name, input, meter);
+    const cleaner = jest.spyOn(token, 'run').mockImplementation(async (name, input, caller) => {
+      const output = await run(name, input, caller);
       cleaner.mockRestore();
       await removeUnfinished(kms);
       return output;
@@ -124,8 +142,8 @@ describe('removeUnfinished', () => {
   it('forgets nothing while the token cannot be reached', async () => {
     const { kms, token } = await openDomain();
     token.failAt('createKeyObjects', unavailable());
-    await codeOf(createKey(kms, newCall(), { description: '' }));
     token.failAt('destroyObjects', unavailable());
+    await codeOf(createKey(kms, newCall(), { description: '' }));
     expect(await codeOf(removeUnfinished(kms))).toBe('KEY_UNAVAILABLE');
     expect(await kms.store.keys.unfinished()).toHaveLength(1);
     token.work();

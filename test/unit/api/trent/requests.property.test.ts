@@ -106,3 +106,22 @@ it('any bytes are', async () => {
     { numRuns: 1000 },
   );
 });
+
+const CHOICES = [
+  'KeyPairSpec',
+  'KeySpec',
+  'CustomerMasterKeySpec',
+  'KeyUsage',
+  'Origin',
+  'EncryptionAlgorithm',
+  'MultiRegion',
+  'DryRunModifiers',
+];
+/** The last is a list so deep that making text of it overflows the stack. */
+const TEXTLESS = ['{"toString":1,"valueOf":1}', '[[{}]]', '['.repeat(20_000) + ']'.repeat(20_000)];
+
+it.each(CHOICES)('JSON that makes no text is refused in %s as the client’s fault', async (member) => {
+  for (const name of NAMES) {
+    for (const value of TEXTLESS) await expectAnswer(name, Buffer.from(`{"KeyId":"k","${member}":${value}}`));
+  }
+});

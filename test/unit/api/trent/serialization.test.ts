@@ -115,6 +115,7 @@ describe('a request is taken', () => {
       id: REQUEST_ID,
       headers: { ...HEADERS, ...(target !== undefined && { 'x-amz-target': target }) },
       body: Buffer.from('not even JSON'),
+      isGone: () => false,
     });
     expect(answer.record).toEqual({ operation: 'unknown', outcome: 'UnknownOperationException', tokenMs: 0 });
     expectError(answer, 'UnknownOperationException', 'X-Amz-Target names no operation of this service.');
