@@ -21,6 +21,8 @@ export interface Service {
   close(): Promise<void>;
 }
 
+const CLEAN_UP_EVERY_MS = 60_000;
+
 /** Together below the 10 seconds that supervisors leave a service to end. */
 const GRACE_MS = { requests: 6_500, jobs: 500 } as const;
 
@@ -50,21 +52,37 @@ export async function startService(
     });
     await store.identity.confirmServiceKey();
     const kms = kmsOf(config, store, token, identity.id);
-    const cleaned = await removeUnfinished(kms);
-    if (cleaned > 0) logger.warn('removed keys whose making was cut short', { count: cleaned });
+    await cleanUp(kms, logger);
     const checks = { token: token.ping, store: store.ping };
     const app = createApp({ kms, logger, metrics, checks });
     const { host, port } = config.listen;
     const listening = await listen(app, host, port);
+    const cleaning = cleanUpRegularly(kms, logger, config.lanes.tokenTimeoutMs);
     const url = `http://${host.includes(':') ? `[${host}]` : host}:${listening.port}`;
     logger.info('p11kms is ready', { url, ...summary(token) });
-    return { url, close: () => close(listening, kms, unlock) };
+    return { url, close: () => close(listening, kms, cleaning, unlock) };
   } catch (error) {
     await token?.close(0);
     await store?.close();
     unlock();
     throw error;
   }
+}
+
+async function cleanUp(kms: Kms, logger: Logger, olderThanMs?: number): Promise<void> {
+  const count = await removeUnfinished(kms, olderThanMs);
+  if (count > 0) logger.warn('removed keys whose making was cut short', { count });
+}
+
+/** What a request could not clean up behind itself, because the token was away, is cleaned up later. */
+function cleanUpRegularly(kms: Kms, logger: Logger, tokenTimeoutMs: number): NodeJS.Timeout {
+  // By then the job of a key in the making is over, and so is its wait.
+  const olderThanMs = 3 * tokenTimeoutMs + CLEAN_UP_EVERY_MS;
+  return setInterval(() => {
+    cleanUp(kms, logger, olderThanMs).catch((error: unknown) => {
+      logger.warn('cannot remove keys whose making was cut short; will try again', { error });
+    });
+  }, CLEAN_UP_EVERY_MS);
 }
 
 function kmsOf({ arnPrefix, privateKeyExport }: Config, store: Store, token: Token, storeId: string): Kms {
@@ -88,8 +106,10 @@ function summary({ report }: Token) {
 async function close(
   listening: { close(timeoutMs: number): Promise<void> },
   { token, store }: Kms,
+  cleaning: NodeJS.Timeout,
   unlock: () => void,
 ): Promise<void> {
+  clearInterval(cleaning);
   await listening.close(GRACE_MS.requests);
   await token.close(GRACE_MS.jobs);
   await store.close();

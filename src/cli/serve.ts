@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { loadConfig } from '../config/load';
 import { pinWarning } from '../config/pin';
 import { EXIT } from '../errors';
@@ -6,6 +7,8 @@ import { createLogger, type Logger } from '../telemetry/logger';
 
 /** A little above what the service allows itself: what hangs past that is left to the workers' own watch. */
 const CLOSE_LIMIT_MS = 9_500;
+/** What a start gets to come to its end: a token that hangs must not keep a signal waiting. */
+const START_LIMIT_MS = 2_000;
 
 /**
  * Runs the service until a signal ends it, and ends the process: with 0 after SIGTERM, SIGINT or SIGHUP.
@@ -42,7 +45,11 @@ function endOnce(logger: Logger, starting: () => Promise<Service> | undefined) {
     ending = true;
     logger.info('p11kms ends', { why });
     setTimeout(() => process.exit(exitCode || EXIT.failed), CLOSE_LIMIT_MS).unref();
-    await (await starting())?.close();
+    const service = await Promise.race([
+      starting()?.catch(() => undefined),
+      sleep(START_LIMIT_MS, undefined),
+    ]);
+    await service?.close();
     logger.info('p11kms has ended', { exitCode });
     process.exit(exitCode);
   };

@@ -16,6 +16,6 @@ export type LaneName = 'token' | 'key-pairs';
 
 /**
  * killed: past its deadline; crashed: ended by itself; lost: it lost its session or the token; drained: replaced
- * after many jobs; stopped: the service ends.
+ * after many jobs, or because it did not find an object; stopped: the service ends.
  */
 export type WorkerEnd = 'killed' | 'crashed' | 'lost' | 'drained' | 'stopped';

@@ -5,6 +5,7 @@
 import { EXIT, KmsError, StartError } from '../errors';
 import type { JobInput, JobName, JobOutput, StartMessage, TokenObject } from './jobs';
 import { Lane } from './lane';
+import { LoginGate } from './login-gate';
 import type { TokenObserver } from './observer';
 import { forgetRefusedPin, rememberRefusedPin, wasRefused } from './refused-pin';
 import type { Dialect, GcmIvSource, TokenReport } from './report';
@@ -38,9 +39,12 @@ export interface TokenOptions extends TokenAddress {
 /** The report of a token that p11kms can work with. */
 export type UsableTokenReport = TokenReport & { readonly dialect: Dialect };
 
-/** Adds up the time that the token spends on a request. */
-export interface Meter {
+/** A request, as far as the token is concerned. */
+export interface Caller {
+  /** Adds up the time that the token spends on the request. */
   tokenMs: number;
+  /** Whether the client went away: a job that waits for a worker is then not begun. */
+  readonly isGone?: () => boolean;
 }
 
 export interface Token {
@@ -50,7 +54,7 @@ export interface Token {
    *
    * @throws KmsError
    */
-  run<N extends JobName>(name: N, input: JobInput<N>, meter?: Meter): Promise<JobOutput<N>>;
+  run<N extends JobName>(name: N, input: JobInput<N>, caller?: Caller): Promise<JobOutput<N>>;
   /** @throws KmsError where the token does not answer or is not this store's */
   ping(): Promise<void>;
   stats(): { readonly lanes: readonly Lane['stats'][] };
@@ -67,11 +71,12 @@ export async function startToken(options: TokenOptions): Promise<Token> {
   const { observer, tokenTimeoutMs: deadlineMs, queue, workerJobs, dataDir, tokenLabel, pin } = options;
   await assertPinUntried(options);
   let dialect: Dialect | undefined;
-  const owner = {
-    observer,
-    startMessage: () => startMessage(options, dialect),
-    onPinTrouble: (error: WorkerStartError) => void pinTrouble(options, error).then(options.onFatal),
-  };
+  let running = false;
+  const gate = new LoginGate((error) => {
+    // Until then the error is what the start ends with.
+    if (running) void pinTrouble(options, error).then(options.onFatal);
+  });
+  const owner = { observer, gate, startMessage: () => startMessage(options, dialect) };
   const shared = { queue, workerJobs };
   const token = new Lane({ ...shared, name: 'token', size: options.tokenWorkers, deadlineMs }, owner);
   const keyPairs = new Lane(
@@ -89,11 +94,14 @@ export async function startToken(options: TokenOptions): Promise<Token> {
     dialect = report.dialect;
     await forgetRefusedPin(dataDir, tokenLabel);
     await Promise.all([token.open(), keyPairs.open()]);
+    running = true;
     const stats = () => ({ lanes: [token.stats, keyPairs.stats] });
     return { report: { ...report, dialect }, stats, close, ...jobs(observer, token, keyPairs) };
   } catch (error) {
+    // First, because a PIN that was refused is remembered, and closing zeroes it.
+    const startError = await startErrorOf(options, error);
     await close(0);
-    throw await startErrorOf(options, error);
+    throw startError;
   }
 }
 
@@ -106,7 +114,7 @@ export interface Inspection {
 /**
  * Looks at a token through one worker and lends it to `use` while it can be used.
  *
- * @throws StartError where this PIN was refused before
+ * @throws StartError where this PIN was refused before, and whatever `use` throws
  */
 export async function inspectToken(
   address: TokenAddress,
@@ -114,24 +122,22 @@ export async function inspectToken(
 ): Promise<Inspection> {
   await assertPinUntried(address);
   const quiet = { ended: () => undefined, output: () => undefined };
+  const { signal } = new AbortController();
+  let worker: WorkerProcess;
   try {
-    const worker = await WorkerProcess.start(
-      startMessage(address, undefined),
-      quiet,
-      new AbortController().signal,
-    );
-    try {
-      await use(worker);
-    } finally {
-      await worker.stop('stopped');
-    }
-    return worker.report ? { report: worker.report } : {};
+    worker = await WorkerProcess.start(startMessage(address, undefined), quiet, signal);
   } catch (error) {
     const trouble = await startErrorOf(address, error);
     if (!(trouble instanceof StartError)) throw trouble;
     const report = error instanceof WorkerStartError ? error.report : undefined;
     return { trouble, ...(report && { report }) };
   }
+  try {
+    await use(worker);
+  } finally {
+    await worker.stop('stopped');
+  }
+  return worker.report ? { report: worker.report } : {};
 }
 
 function startMessage(options: TokenAddress, dialect: Dialect | undefined): StartMessage {
@@ -153,15 +159,15 @@ function jobs(observer: TokenObserver, token: Lane, keyPairs: Lane): Pick<Token,
   const run = async <N extends JobName>(
     name: N,
     input: JobInput<N>,
-    meter?: Meter,
+    caller?: Caller,
   ): Promise<JobOutput<N>> => {
     const lane = name === 'generateKeyPair' ? keyPairs : token;
     const begun = performance.now();
     const report = (outcome: Parameters<TokenObserver['jobDone']>[0]['outcome'], ms: number) =>
       observer.jobDone({ job: name, lane: lane.name, outcome, ms });
     try {
-      const { output, ms } = await lane.run(name, input);
-      if (meter) meter.tokenMs += ms;
+      const { output, ms } = await lane.run(name, input, caller?.isGone);
+      if (caller) caller.tokenMs += ms;
       report('ok', ms);
       return output as JobOutput<N>;
     } catch (error) {
@@ -169,7 +175,13 @@ function jobs(observer: TokenObserver, token: Lane, keyPairs: Lane): Pick<Token,
       throw error;
     }
   };
-  return { run, ping: async () => void (await run('ping', {})) };
+  const ping = async () => {
+    // Not asked: a ping would wait behind key pairs that take seconds.
+    if (keyPairs.isDown())
+      throw new KmsError('KEY_UNAVAILABLE', 'No worker for key pairs can reach the token.');
+    await run('ping', {});
+  };
+  return { run, ping };
 }
 
 /** @throws StartError where the token is known to refuse this PIN */
@@ -187,10 +199,18 @@ async function pinTrouble(
   { dataDir, tokenLabel, pin }: TokenAddress,
   error: WorkerStartError,
 ): Promise<StartError> {
-  if (error.failure === 'pin-refused') await rememberRefusedPin(dataDir, tokenLabel, pin);
-  const advice =
-    error.failure === 'pin-refused' ? ': correct P11KMS_PIN_FILE; this PIN will not be tried again' : '';
-  return new StartError(`token "${tokenLabel}": ${error.message}${advice}`, EXIT.pinRefused);
+  const trouble = `token "${tokenLabel}": ${error.message}`;
+  if (error.failure !== 'pin-refused') return new StartError(trouble, EXIT.pinRefused);
+  try {
+    await rememberRefusedPin(dataDir, tokenLabel, pin);
+  } catch (cause) {
+    const risk = 'it could not be remembered, so another start tries it again, which may lock the token';
+    return new StartError(`${trouble}: correct P11KMS_PIN_FILE; ${risk}: ${cause}`, EXIT.pinRefused, {
+      cause,
+    });
+  }
+  const advice = 'correct P11KMS_PIN_FILE; this PIN will not be tried again';
+  return new StartError(`${trouble}: ${advice}`, EXIT.pinRefused);
 }
 
 async function startErrorOf(options: TokenAddress, error: unknown): Promise<unknown> {

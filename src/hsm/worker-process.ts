@@ -5,6 +5,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { KmsError } from '../errors';
 import type {
   FromWorker,
@@ -22,6 +23,8 @@ import type { TokenReport } from './report';
 const WORKER_FILE = join(__dirname, 'worker', 'main.js');
 const START_DEADLINE_MS = 10_000;
 const STOP_DEADLINE_MS = 2_000;
+/** What a worker that is starting gets to finish its login: see parent-watch.ts. */
+const LOGIN_GRACE_MS = 1_000;
 const LINE_LIMIT = 500;
 
 /** Why a worker could not begin. */
@@ -101,7 +104,7 @@ export class WorkerProcess {
   /**
    * Starts a worker and waits until it is ready.
    *
-   * @param signal gives up waiting and kills the worker
+   * @param signal ends the worker as soon as it is ready, or after a moment
    * @throws WorkerStartError
    */
   static async start(
@@ -109,6 +112,7 @@ export class WorkerProcess {
     events: WorkerProcessEvents,
     signal: AbortSignal,
   ): Promise<WorkerProcess> {
+    if (signal.aborted) throw new WorkerStartError('crashed', 'the token is being closed');
     const child = fork(WORKER_FILE, [String(process.pid)], {
       serialization: 'advanced',
       env: workerEnvironment(),
@@ -118,11 +122,15 @@ export class WorkerProcess {
     const worker = new WorkerProcess(child, events);
     const answer = await worker.begin(message, signal);
     if (answer instanceof WorkerGone) throw startError(answer);
+    if (signal.aborted) {
+      await worker.stop('stopped');
+      throw new WorkerStartError('crashed', 'the token is being closed');
+    }
     if (answer.type === 'ready') {
       worker.report = answer.report;
       return worker;
     }
-    worker.end('stopped');
+    worker.discard();
     if (answer.type !== 'refused') throw new Error(`a token worker began with ${answer.type}`);
     throw new WorkerStartError(answer.failure, answer.message, answer.report);
   }
@@ -156,7 +164,8 @@ export class WorkerProcess {
     this.stopping ??= reason;
     this.send({ type: 'stop' });
     const timer = setTimeout(() => this.end(reason), STOP_DEADLINE_MS);
-    await this.exited;
+    // Even SIGKILL can take its time, and nobody need wait for it.
+    await Promise.race([this.exited, sleep(2 * STOP_DEADLINE_MS, undefined, { ref: false })]);
     clearTimeout(timer);
   }
 
@@ -173,14 +182,27 @@ export class WorkerProcess {
     }
   }
 
+  /** Kills a process that never became a worker: nobody is told, because nobody has heard of it. */
+  private discard(): void {
+    this.ended = true;
+    this.child.kill('SIGKILL');
+  }
+
   private begin(message: StartMessage, signal: AbortSignal): Promise<FromWorker | WorkerGone> {
-    const giveUp = () => this.end('stopped');
     const late = { message: `the PKCS#11 module was not ready within ${START_DEADLINE_MS} ms` };
-    const timer = setTimeout(() => this.end('killed', late), START_DEADLINE_MS);
+    let timer = setTimeout(() => this.end('killed', late), START_DEADLINE_MS);
+    let told = false;
+    const giveUp = () => {
+      // The PIN is wiped by and by: who has not been told it must not be told it now.
+      if (!told) return this.end('stopped');
+      clearTimeout(timer);
+      timer = setTimeout(() => this.end('stopped'), LOGIN_GRACE_MS);
+    };
     signal.addEventListener('abort', giveUp, { once: true });
     return new Promise((resolve) => {
       this.onStart = (answer) => {
         if (!(answer instanceof WorkerGone) && answer.type === 'online') {
+          told = true;
           this.send(message);
           return;
         }

@@ -2,7 +2,7 @@
 import { KEY_PAIR_SPECS, type KeyPairSpec, keyPairSpec } from '../key-pair-specs';
 import type { Dialect, GcmIvSource, SpecReport, TokenReport } from '../report';
 import type { Connection } from './connection';
-import { inspectMechanisms, type Mechanisms, type Proof, prove } from './mechanisms';
+import { inspectMechanisms, type Mechanisms, type Needed, type Proof, prove } from './mechanisms';
 import { proveExport, proveKeyPair, proveWrapping } from './proofs';
 import { generateAesKey, MECHANISM, withObject } from './session';
 import { sessionAesKey } from './templates';
@@ -15,7 +15,7 @@ export function findCapabilities(connection: Connection, gcmIv: GcmIvSource): To
   const { dialect } = choice;
   return {
     ...identity(connection),
-    mechanisms: mechanisms.reports,
+    mechanisms: Object.values(mechanisms.reports),
     specs: dialect ? specsThatWork(connection, gcmIv, dialect, mechanisms) : [],
     ...(dialect && { dialect }),
     canExport: exportWorks(connection, choice),
@@ -50,7 +50,7 @@ function chooseDialect(connection: Connection, gcmIv: GcmIvSource, mechanisms: M
       .map((spec) => proveSpec(connection, gcmIv, dialect, spec, proveKeyPair))
       .find(({ holds }) => !holds);
     if (!failure) return { dialect, provedWith, notes };
-    notes.push(`${dialect.wrapping} wrapping does not carry a key there and back: ${failure.note}`);
+    notes.push(`${dialect.wrapping} wrapping that carries a key there and back (${failure.note})`);
   }
   return { notes: [...new Set(notes)] };
 }
@@ -115,34 +115,52 @@ function rsaSize({ slot, session }: Connection, usable: boolean, bits: number): 
     : { holds, note: `the token makes RSA keys of ${minKeySize} to ${maxKeySize} bits` };
 }
 
-function whatIsMissing({ usable, kwpMechanism }: Mechanisms, notes: readonly string[]): string[] {
+function whatIsMissing(mechanisms: Mechanisms, notes: readonly string[]): string[] {
+  const { usable, kwpMechanism } = mechanisms;
   const missing: string[] = [];
   if (!usable.aesKeyGen) missing.push('CKM_AES_KEY_GEN');
-  if (!usable.gcm) missing.push('CKM_AES_GCM encryption');
+  if (!usable.gcm) missing.push(`CKM_AES_GCM encryption${because(mechanisms, ['gcm'])}`);
   if (!usable.gcmWrap && kwpMechanism === undefined) {
-    missing.push('a way to wrap private keys (CKM_AES_GCM with CKF_WRAP, or RFC 5649 key wrapping)');
+    const way = 'a way to wrap private keys (CKM_AES_GCM with CKF_WRAP, or RFC 5649 key wrapping)';
+    missing.push(`${way}${because(mechanisms, ['gcmWrap', 'kwp', 'pad'])}`);
   }
   if (!usable.ec && !usable.rsa) missing.push('key pair generation (EC or RSA)');
   return [...missing, ...notes];
 }
 
-/** CK_UNAVAILABLE_INFORMATION, as 64 and as 32 bits, and CK_EFFECTIVELY_INFINITE. */
-const UNTOLD: ReadonlySet<number> = new Set([Number(0xffffffffffffffffn), 0xffffffff, 0]);
+/** How the token failed at what it said it does. */
+function because({ reports }: Mechanisms, tried: readonly Needed[]): string {
+  const failures = tried
+    .map((key) => reports[key])
+    .filter(({ proved }) => proved === false)
+    .map(({ name, note }) => `${name}: ${note}`);
+  return failures.length > 0 ? `: ${failures.join(', ')}` : '';
+}
+
+/** CK_UNAVAILABLE_INFORMATION, as 64 and as 32 bits. */
+const UNTOLD: ReadonlySet<number> = new Set([Number(0xffffffffffffffffn), 0xffffffff]);
 
 function told(value: number | bigint): number | undefined {
   const number = Number(value);
   return UNTOLD.has(number) ? undefined : number;
 }
 
+/** Of sessions, 0 is CK_EFFECTIVELY_INFINITE. */
+const toldSessions = (value: number | bigint): number | undefined => told(value) || undefined;
+
+/** Nothing free is a full token, but nothing free of nothing is one that does not know. */
+const toldMemory = (free: number | bigint, total: number | bigint): number | undefined =>
+  Number(total) === 0 ? undefined : told(free);
+
 function identity({ module, slot }: Connection): Pick<TokenReport, 'module' | 'token' | 'limits'> {
   const token = slot.getToken();
   const { major, minor } = module.libraryVersion;
   const limits = {
-    maxSessions: told(token.maxSessionCount),
-    maxReadWriteSessions: told(token.maxRwSessionCount),
-    openSessions: told(token.sessionCount),
-    freePrivateMemory: told(token.freePrivateMemory),
-    freePublicMemory: told(token.freePublicMemory),
+    maxSessions: toldSessions(token.maxSessionCount),
+    maxReadWriteSessions: toldSessions(token.maxRwSessionCount),
+    openSessions: toldSessions(token.sessionCount),
+    freePrivateMemory: toldMemory(token.freePrivateMemory, token.totalPrivateMemory),
+    freePublicMemory: toldMemory(token.freePublicMemory, token.totalPublicMemory),
   };
   return {
     module: {

@@ -22,6 +22,7 @@ export const CKR = {
   UNWRAPPING_KEY_HANDLE_INVALID: 0xf0,
   USER_ALREADY_LOGGED_IN: 0x100,
   USER_NOT_LOGGED_IN: 0x101,
+  USER_PIN_NOT_INITIALIZED: 0x102,
   WRAPPED_KEY_INVALID: 0x110,
   WRAPPED_KEY_LEN_RANGE: 0x112,
   WRAPPING_KEY_HANDLE_INVALID: 0x113,
@@ -70,10 +71,23 @@ export function meansBadCiphertext(code: number): boolean {
   return BAD_CIPHERTEXT.has(code);
 }
 
+/** The one function whose errors the addon does not translate is C_FindObjects: the number is in the text. */
+const UNTRANSLATED = /^CKR_\w+:(\d+)/;
+
+interface AddonError {
+  readonly code?: unknown;
+  readonly method?: unknown;
+  readonly message?: unknown;
+  readonly stack?: unknown;
+  readonly nativeStack?: unknown;
+}
+
 /** The return value that an error from the addon carries, if it carries one. */
 export function ckrOf(error: unknown): number | undefined {
-  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
-  return 'method' in error && typeof error.code === 'number' ? error.code : undefined;
+  const { code, method, message } = Object(error) as AddonError;
+  if (method !== undefined && typeof code === 'number') return code;
+  const untranslated = UNTRANSLATED.exec(String(message))?.[1];
+  return untranslated === undefined ? undefined : Number(untranslated);
 }
 
 /** An error from the addon as the operator should read it. */
@@ -81,6 +95,12 @@ export function faultOf(error: unknown): TokenFault {
   const ckr = ckrOf(error);
   const text = error instanceof Error ? error.message : String(error);
   if (ckr === undefined) return { message: text };
-  const call = String((error as { method?: unknown }).method ?? '') || 'PKCS#11';
+  const call = functionOf(error) ?? 'PKCS#11';
   return { call, ckr, message: `${call} answered 0x${ckr.toString(16)}` };
+}
+
+/** The addon names the function where it does not wrap it once more; a stack always does. */
+function functionOf(error: unknown): string | undefined {
+  const { method, nativeStack, stack } = Object(error) as AddonError;
+  return /\bC_[A-Z]\w+/.exec(`${method} ${nativeStack} ${stack}`)?.[0];
 }

@@ -8,6 +8,8 @@ import { StartFailed } from './worker-errors';
 /** CKF_OS_LOCKING_OK: without it SoftHSM answers CKR_GENERAL_ERROR as soon as two calls overlap. */
 const OS_LOCKING_OK = 2;
 const LOGIN_TRIES = 8;
+/** How long the token is looked for: see `isPassing`. */
+const PATIENCE_MS = 600;
 
 export interface Connection {
   readonly module: Module;
@@ -20,6 +22,32 @@ export interface Connection {
 /** @throws StartFailed */
 export function connect(start: StartMessage): Connection {
   const module = load(start);
+  for (const until = performance.now() + PATIENCE_MS; ; ) {
+    try {
+      return open(module, start);
+    } catch (error) {
+      if (!isPassing(error) || performance.now() > until) throw error;
+    }
+    pause(20 + Math.floor(Math.random() * 60));
+    // What a module found at C_Initialize it does not look for again. No handle is lost: there is none yet.
+    module.finalize();
+    initialize(module, start);
+  }
+}
+
+/**
+ * SoftHSM writes a token's file anew at each login. A process that begins at that moment finds no token, or one
+ * whose PIN was never set.
+ */
+function isPassing(error: unknown): boolean {
+  const failed = error instanceof StartFailed ? error : undefined;
+  const ckr = failed ? failed.details.fault?.ckr : ckrOf(error);
+  return (
+    failed?.failure === 'token-missing' || ckr === CKR.USER_PIN_NOT_INITIALIZED || ckr === CKR.GENERAL_ERROR
+  );
+}
+
+function open(module: Module, start: StartMessage): Connection {
   const slot = findSlot(module, start.tokenLabel);
   const warnings = checkPinFlags(slot, start.pinProven);
   const anchor = openSession(module.lib, slot);
@@ -37,16 +65,21 @@ export function renewSession({ module, slot, session }: Connection): void {
   session.handle = openSession(module.lib, slot);
 }
 
-function load({ module: file, initArgs }: StartMessage): Module {
+function load(start: StartMessage): Module {
+  const { module: file } = start;
   try {
     const module = Module.load(file);
-    const nss = initArgs === undefined ? {} : { libraryParameters: initArgs };
-    module.initialize({ flags: OS_LOCKING_OK, ...nss });
+    initialize(module, start);
     return module;
   } catch (error) {
     const fault = faultOf(error);
     throw new StartFailed('module', `the PKCS#11 module ${file} does not start: ${fault.message}`, { fault });
   }
+}
+
+function initialize(module: Module, { initArgs }: StartMessage): void {
+  const nss = initArgs === undefined ? {} : { libraryParameters: initArgs };
+  module.initialize({ flags: OS_LOCKING_OK, ...nss });
 }
 
 function findSlot(module: Module, label: string): Slot {

@@ -16,6 +16,7 @@ const KWP_IV = Buffer.from('A65959A6', 'hex');
  *
  * @param privateKey an EXTRACTABLE object
  * @param point its uncompressed public point; empty for RSA
+ * @throws NotThisKey
  */
 export function exportPrivateKey(
   session: Session,
@@ -31,10 +32,21 @@ export function exportPrivateKey(
       kwpWrap(session, kwpMechanism, key, privateKey),
     );
     raw = kwpUnwrapHere(transport, wrapped);
-    return encodePrivateKey(spec, raw, point);
+    return encode(spec, raw, point);
   } finally {
     transport.fill(0);
     raw?.fill(0);
+  }
+}
+
+/** What the token gave out is no private key of this spec and this public point. */
+export class NotThisKey extends Error {}
+
+function encode(spec: KeyPairSpec, raw: Buffer, point: Buffer): Buffer {
+  try {
+    return encodePrivateKey(spec, raw, point);
+  } catch (cause) {
+    throw new NotThisKey('what was exported is another key', { cause });
   }
 }
 

@@ -16,6 +16,9 @@ import { runJob } from './jobs';
 import { attempt, type TokenWorker } from './token-worker';
 import { StartFailed, TokenLost } from './worker-errors';
 
+/** 1 while this process logs in: the thread that watches the parent sees it. */
+const loggingIn = new Int32Array(new SharedArrayBuffer(4));
+
 /** Set once, by the start message. */
 let worker: TokenWorker | undefined;
 
@@ -26,7 +29,7 @@ function send(message: FromWorker): void {
 
 function start(message: StartMessage): void {
   try {
-    const connection = connect(message);
+    const connection = logIn(message);
     message.pin.fill(0);
     const { dialect, report } = message.dialect
       ? { dialect: message.dialect }
@@ -42,6 +45,15 @@ function start(message: StartMessage): void {
     send({ type: 'ready', ...(report && { report }) });
   } catch (error) {
     send(refusal(error));
+  }
+}
+
+function logIn(message: StartMessage): Connection {
+  Atomics.store(loggingIn, 0, 1);
+  try {
+    return connect(message);
+  } finally {
+    Atomics.store(loggingIn, 0, 0);
   }
 }
 
@@ -119,7 +131,7 @@ process.on('SIGHUP', () => undefined);
 process.on('disconnect', stop);
 process.on('message', receive);
 new Worker(join(__dirname, 'parent-watch.js'), {
-  workerData: Number(process.argv[2]),
+  workerData: { parent: Number(process.argv[2]), loggingIn },
   resourceLimits: { maxOldGenerationSizeMb: 8, maxYoungGenerationSizeMb: 2 },
 });
 send({ type: 'online' });

@@ -22,7 +22,7 @@ const NEEDED = {
   },
 } as const;
 
-type Needed = keyof typeof NEEDED;
+export type Needed = keyof typeof NEEDED;
 
 export interface Proof {
   readonly holds: boolean;
@@ -41,7 +41,7 @@ export function prove(connection: Connection, proof: () => void): Proof {
 }
 
 export interface Mechanisms {
-  readonly reports: readonly MechanismReport[];
+  readonly reports: Readonly<Record<Needed, MechanismReport>>;
   /** Found and, where there is something to prove, proved. */
   readonly usable: Readonly<Record<Needed, boolean>>;
   /** The number that does RFC 5649, if one does. */
@@ -68,7 +68,7 @@ export function inspectMechanisms(connection: Connection, gcmIv: GcmIvSource): M
   const reports = mapValues(NEEDED, (_, key) => inspect(key));
   const usable = mapValues(reports, ({ found, proved }) => found && proved !== false);
   const kwp = usable.kwp ? NEEDED.kwp.number : usable.pad ? NEEDED.pad.number : undefined;
-  return { reports: Object.values(reports), usable, ...(kwp !== undefined && { kwpMechanism: kwp }) };
+  return { reports, usable, ...(kwp !== undefined && { kwpMechanism: kwp }) };
 }
 
 function hasMechanism({ slot, session }: Connection, number: number, flags: number): boolean {

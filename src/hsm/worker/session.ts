@@ -34,7 +34,7 @@ export const MECHANISM = {
 /** The addon's number for CK_GCM_PARAMS as PKCS#11 v3.0 has it, with ulIvBits. */
 const GCM_PARAMS = 7;
 const IV_BYTES = 12;
-const TAG_BYTES = 16;
+export const TAG_BYTES = 16;
 /** Room for a wrapped RSA-4096 key (2,384 bytes with RFC 5649), and then some. */
 const WRAPPED_KEY_BYTES = 4096;
 

@@ -59,7 +59,7 @@ export function knownAesKey(role: ObjectRole, value: Buffer): PreparedTemplate {
   return prepare({ ...aesKey(role), token: false, value });
 }
 
-/** 32 known bytes to wrap. */
+/** 32 known bytes to wrap, and for nothing else: a token's defaults would let them do everything. */
 export function knownSecret(value: Buffer): PreparedTemplate {
   return prepare({
     class: ObjectClass.SECRET_KEY,
@@ -68,6 +68,7 @@ export function knownSecret(value: Buffer): PreparedTemplate {
     private: true,
     sensitive: true,
     extractable: true,
+    ...NOTHING,
     value,
   });
 }

@@ -59,7 +59,8 @@ function recover(worker: TokenWorker, error: unknown): never {
   throw new KmsError('INTERNAL', 'The token could not do what was asked of it.', { cause: error });
 }
 
-function renew(worker: TokenWorker, error: unknown): void {
+/** @throws TokenLost, with what `error` says, where no new session opens */
+export function renew(worker: TokenWorker, error: unknown): void {
   try {
     renewSession(worker.connection);
   } catch {

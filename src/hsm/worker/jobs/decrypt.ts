@@ -5,7 +5,7 @@ import { openCiphertext } from './open-ciphertext';
 
 export function decrypt(worker: TokenWorker, input: JobInput<'decrypt'>): JobOutput<'decrypt'> {
   const key = handleOf(worker, input.object);
-  const plaintext = openCiphertext(worker, () =>
+  const plaintext = openCiphertext(worker, input.sealed, () =>
     gcmDecrypt(worker.session, key, input.iv, input.sealed, input.aad),
   );
   return { plaintext };

@@ -1,10 +1,10 @@
 import type { JobInput, JobOutput } from '../../jobs';
 import { keyPairSpec } from '../../key-pair-specs';
-import { exportPrivateKey as exportFromToken } from '../export';
+import { exportPrivateKey as exportFromToken, NotThisKey } from '../export';
 import { withObject } from '../session';
 import { handleOf, type TokenWorker } from '../token-worker';
 import { kwpOf, unwrapPrivateKey } from '../wrapping';
-import { openCiphertext } from './open-ciphertext';
+import { invalidCiphertext, openCiphertext } from './open-ciphertext';
 
 /** Opens a wrapped private key and hands it out as PKCS#8 DER. */
 export function exportPrivateKey(
@@ -14,8 +14,14 @@ export function exportPrivateKey(
   const { session, dialect } = worker;
   const keys = { encrypt: handleOf(worker, input.encryptObject), wrap: handleOf(worker, input.wrapObject) };
   const wrapped = { ...input, spec: keyPairSpec(input.spec) };
-  const object = openCiphertext(worker, () => unwrapPrivateKey(session, dialect, keys, wrapped, input.aad));
-  return withObject(session, object, () => ({
-    privateKey: exportFromToken(session, kwpOf(dialect), object, wrapped.spec, input.point),
-  }));
+  const object = openCiphertext(worker, input.sealed, () =>
+    unwrapPrivateKey(session, dialect, keys, wrapped, input.aad),
+  );
+  try {
+    return withObject(session, object, () => ({
+      privateKey: exportFromToken(session, kwpOf(dialect), object, wrapped.spec, input.point),
+    }));
+  } catch (error) {
+    throw error instanceof NotThisKey ? invalidCiphertext() : error;
+  }
 }

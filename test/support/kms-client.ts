@@ -1,0 +1,88 @@
+import { KMSClient, KMSServiceException } from '@aws-sdk/client-kms';
+import { atEnd } from './at-end';
+
+// The SDK warns of the Node.js versions that it will drop; nothing in a test run depends on that.
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
+
+/** An AWS client of a server, which tries once. */
+export function kmsClient({ url }: { readonly url: string }): KMSClient {
+  const client = new KMSClient({
+    endpoint: url,
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'not-checked-yet' },
+    maxAttempts: 1,
+  });
+  atEnd(() => client.destroy());
+  return client;
+}
+
+/** An error as a client of the AWS SDK sees it. */
+export interface Refusal {
+  readonly name: string;
+  readonly status: number | undefined;
+  readonly message: string;
+  readonly requestId: string;
+}
+
+/** How a call was refused. Throws where it was not, where it failed otherwise, and where no request id came. */
+export async function refusalOf(call: Promise<unknown>): Promise<Refusal> {
+  let answer: unknown;
+  try {
+    answer = await call;
+  } catch (error) {
+    if (!(error instanceof KMSServiceException)) throw error;
+    const { name, message, $metadata } = error;
+    const { httpStatusCode: status, requestId } = $metadata;
+    if (requestId === undefined) throw new Error(`${name} came without x-amzn-RequestId`);
+    return { name, message, status, requestId };
+  }
+  throw new Error(`not refused: ${JSON.stringify(answer)}`);
+}
+
+/** The name of the exception with which a call was refused. */
+export const exceptionOf = async (call: Promise<unknown>): Promise<string> => (await refusalOf(call)).name;
+
+/** An HTTP answer, read to its end. */
+export interface RawAnswer {
+  readonly status: number;
+  readonly contentType: string | null;
+  readonly requestId: string | null;
+  readonly text: string;
+  /** The body as JSON. */
+  json(): Record<string, unknown>;
+}
+
+/** What a request may have that the AWS SDK would not send. */
+export interface RawRequest {
+  /** Defaults to `TrentService.` and the operation. */
+  readonly target?: string;
+  readonly contentType?: string;
+}
+
+/** A TrentService request as it is: `body` is sent as it comes. */
+export async function sendRaw(
+  { url }: { readonly url: string },
+  operation: string,
+  body: string | Uint8Array<ArrayBuffer>,
+  { target = `TrentService.${operation}`, contentType = 'application/x-amz-json-1.1' }: RawRequest = {},
+): Promise<RawAnswer> {
+  const headers = { 'content-type': contentType, 'x-amz-target': target };
+  const response = await fetch(url, { method: 'POST', headers, body });
+  return readAnswer(response);
+}
+
+/** GET of a path. */
+export async function get({ url }: { readonly url: string }, path: string): Promise<RawAnswer> {
+  return readAnswer(await fetch(`${url}${path}`));
+}
+
+async function readAnswer(response: Response): Promise<RawAnswer> {
+  const text = await response.text();
+  return {
+    status: response.status,
+    contentType: response.headers.get('content-type'),
+    requestId: response.headers.get('x-amzn-requestid'),
+    text,
+    json: () => JSON.parse(text),
+  };
+}
