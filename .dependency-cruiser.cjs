@@ -12,7 +12,12 @@ const may = (room, ...rooms) => ({
 module.exports = {
   forbidden: [
     { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
-    { name: 'no-orphans', severity: 'error', from: { orphan: true, pathNot: '^src/hsm/worker/parent-watch\\.ts$' }, to: {} },
+    {
+      name: 'no-orphans',
+      severity: 'error',
+      from: { orphan: true, pathNot: '^src/hsm/worker/parent-watch\\.ts$' },
+      to: {},
+    },
     may('config'),
     may('telemetry'),
     may('store'),
@@ -36,7 +41,10 @@ module.exports = {
       comment: 'The two halves of hsm/ meet in jobs.ts, key-pair-specs.ts and report.ts only.',
       severity: 'error',
       from: { path: '^src/hsm/worker/' },
-      to: { path: '^src/', pathNot: '^src/hsm/(worker/|jobs\\.ts$|key-pair-specs\\.ts$|report\\.ts$)|^src/errors\\.ts$' },
+      to: {
+        path: '^src/',
+        pathNot: '^src/hsm/(worker/|jobs\\.ts$|key-pair-specs\\.ts$|report\\.ts$)|^src/errors\\.ts$',
+      },
     },
     {
       name: 'service-half-stays-out-of-the-worker',
@@ -44,8 +52,22 @@ module.exports = {
       from: { path: '^src/', pathNot: '^src/hsm/worker/' },
       to: { path: '^src/hsm/worker/' },
     },
-    { name: 'only-store-speaks-sql', severity: 'error', from: { pathNot: '^src/store/' }, to: { path: 'node_modules/(kysely|better-sqlite3)' } },
-    { name: 'only-api-speaks-http', severity: 'error', from: { pathNot: '^src/api/' }, to: { path: 'node_modules/express' } },
+    {
+      name: 'only-store-speaks-sql',
+      severity: 'error',
+      from: { pathNot: '^src/store/' },
+      to: { path: 'node_modules/(kysely|better-sqlite3)' },
+    },
+    {
+      name: 'only-api-speaks-http',
+      severity: 'error',
+      from: { pathNot: '^src/api/' },
+      to: { path: 'node_modules/express' },
+    },
   ],
-  options: { doNotFollow: { path: 'node_modules' }, tsConfig: { fileName: 'tsconfig.json' }, tsPreCompilationDeps: true },
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+  },
 };
