@@ -71,7 +71,7 @@ describe('the SoftHSM2 token of a data directory', () => {
       expect([name, statSync(join(dataDir, name)).mode & 0o077]).toEqual([name, 0]);
     }
     const pin = readFileSync(join(dataDir, 'softhsm/pin'), 'utf8');
-    expect(pin).toMatch(/^[\w-]{24}$/);
+    expect(pin).toMatch(/^[0-9a-f]{36}$/);
     expect(readFileSync(join(dataDir, 'softhsm/so-pin'), 'utf8')).not.toBe(pin);
     expect(readFileSync(file, 'utf8')).not.toContain(pin);
 

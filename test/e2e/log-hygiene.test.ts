@@ -1,0 +1,131 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { EveryOperation } from '../support/every-operation';
+import { type LogLine, type Server, startServer } from '../support/server';
+import { createShimSite } from '../support/site';
+import { traces } from '../support/traces';
+
+const OPERATIONS = [
+  'CreateAlias',
+  'CreateKey',
+  'Decrypt',
+  'DeleteAlias',
+  'DescribeKey',
+  'DisableKey',
+  'EnableKey',
+  'Encrypt',
+  'GenerateDataKey',
+  'GenerateDataKeyPair',
+  'GenerateDataKeyPairWithoutPlaintext',
+  'GenerateDataKeyWithoutPlaintext',
+  'GenerateRandom',
+  'ListAliases',
+  'ListKeys',
+];
+let site: Awaited<ReturnType<typeof createShimSite>>;
+let server: Server;
+let driven: EveryOperation;
+
+beforeAll(async () => {
+  site = await createShimSite();
+  server = await startServer(site, {
+    P11KMS_LOG_LEVEL: 'debug',
+    P11KMS_PRIVATE_KEY_EXPORT: 'aws',
+    P11KMS_TOKEN_TIMEOUT_MS: '500',
+  });
+  driven = new EveryOperation(server, site.shim);
+  driven.secrets.set('PIN', Buffer.from(site.token.pin));
+  await driven.run();
+  await server.terminate();
+});
+
+const requests = (): LogLine[] => server.log().filter(({ message }) => message === 'request');
+
+it('the search finds a secret in every form in which one could be printed', () => {
+  const secret = driven.secrets.get('plaintext') ?? Buffer.alloc(0);
+  const forms = [
+    secret.toString('utf8'),
+    secret.toString('base64'),
+    secret.toString('base64url'),
+    secret.toString('hex'),
+    secret.toString('hex').toUpperCase(),
+    JSON.stringify(secret),
+    JSON.stringify([...secret]),
+    secret.toString('base64').slice(5),
+    secret.toString('hex').slice(0, 80),
+  ];
+  for (const form of forms) expect(traces(secret).some((trace) => `"${form}"`.includes(trace))).toBe(true);
+});
+
+it('no plaintext, private key, ciphertext, context, grant token or PIN is in anything that the server printed', () => {
+  const output = server.output();
+  expect(driven.secrets.size).toBeGreaterThan(20);
+  for (const [what, secret] of driven.secrets) {
+    const found = traces(secret).filter((trace) => output.includes(trace));
+    expect({ what, found }).toEqual({ what, found: [] });
+  }
+});
+
+it('the call succeeded and failed in all the ways that the log tells apart', () => {
+  const outcomes = new Set(requests().map(({ outcome }) => outcome));
+  for (const outcome of [
+    'ok',
+    'InvalidCiphertextException',
+    'ValidationException',
+    'SerializationException',
+    'NotFoundException',
+    'DisabledException',
+    'UnknownOperationException',
+    'KMSInternalException',
+    'DependencyTimeoutException',
+  ]) {
+    expect(outcomes).toContain(outcome);
+  }
+});
+
+it('every line is one JSON object with a time, a level and a message', () => {
+  for (const line of server.log()) {
+    expect(line).toMatchObject({
+      timestamp: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
+      level: expect.stringMatching(/^(error|warn|info|debug)$/),
+      message: expect.any(String),
+    });
+  }
+});
+
+it.each(OPERATIONS)('the line of %s has what its reader needs', (name) => {
+  const lines = requests().filter(({ operation }) => operation === name);
+  const ok = lines.find(({ outcome }) => outcome === 'ok');
+  expect(ok).toMatchObject({
+    level: 'info',
+    requestId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+    status: 200,
+    durationMs: expect.any(Number),
+    tokenMs: expect.any(Number),
+  });
+  const { durationMs, tokenMs } = ok as unknown as { durationMs: number; tokenMs: number };
+  const asksToken = /^(CreateKey$|Decrypt|Encrypt|Generate)/.test(name);
+  expect(tokenMs > 0).toBe(asksToken);
+  expect(tokenMs).toBeLessThanOrEqual(durationMs);
+  const isAboutKey = !/^(List|GenerateRandom)/.test(name);
+  expect(ok?.keyId).toBe(isAboutKey ? driven.keyId : undefined);
+});
+
+it('the line of a failure has the key too, where one was found', () => {
+  const failed = requests().filter(({ outcome }) => outcome === 'InvalidCiphertextException');
+  expect(failed.some((line) => line.keyId === driven.keyId)).toBe(true);
+});
+
+it('the store holds no secret either', () => {
+  for (const file of ['p11kms.sqlite', 'p11kms.sqlite-wal']) {
+    let bytes: Buffer;
+    try {
+      bytes = readFileSync(join(site.dataDir, file));
+    } catch {
+      // The log of SQLite is gone when the store was closed in good order.
+      expect(file).toBe('p11kms.sqlite-wal');
+      continue;
+    }
+    for (const secret of driven.secrets.values()) expect(bytes.includes(secret.subarray(0, 24))).toBe(false);
+  }
+});
