@@ -1,10 +1,8 @@
 import type { Config } from './config/load';
 import { readPin } from './config/pin';
 import type { TokenAddress } from './hsm/token';
+import { labelPrefix } from './kms/object-label';
 import type { StoreIdentity } from './store/identity';
-
-/** What begins the label of every object of a store on its token. */
-export const labelPrefix = (storeId: string): string => `p11kms/${storeId}/`;
 
 /** The token that the settings name, and where there is a store, the object that ties the two together. */
 export function tokenAddress({ pkcs11, pin, dataDir }: Config, identity?: StoreIdentity): TokenAddress {

@@ -4,8 +4,9 @@ import { EXIT, StartError } from '../errors';
 import type { TokenObject } from '../hsm/jobs';
 import { inspectToken } from '../hsm/token';
 import type { WorkerProcess } from '../hsm/worker-process';
+import { labelPrefix } from '../kms/object-label';
 import { openStore, type Store, storeExists } from '../store/store';
-import { labelPrefix, tokenAddress } from '../token-address';
+import { tokenAddress } from '../token-address';
 import type { Diagnosis } from './diagnosis';
 import { doctorText } from './doctor-text';
 

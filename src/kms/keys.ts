@@ -6,6 +6,7 @@ import type { Key, KeyId } from './key';
 import { keyOf } from './key-directory';
 import { isAlias, isKeyId } from './key-reference';
 import type { Call, Kms } from './kms';
+import { labelPrefix } from './object-label';
 import { type Page, pageOf } from './page';
 
 /** CKA_ID is random and never derived: some tokens replace an object whose CKA_ID is taken. */
@@ -21,7 +22,7 @@ export async function createKey(kms: Kms, call: Call, request: { description: st
   call.keyId = id;
   const encryptObject = newObjectId();
   const wrapObject = newObjectId();
-  const label = (role: string) => `p11kms/${kms.storeId}/${id}/1/${role}`;
+  const label = (role: string) => `${labelPrefix(kms.storeId)}${id}/1/${role}`;
   await store.keys.begin({ id, description: request.description, encryptObject, wrapObject });
   const objects = {
     encrypt: { id: encryptObject, label: label('encrypt') },
