@@ -10,10 +10,11 @@ import {
   invalidCiphertext,
 } from './ciphertext';
 import type { Key, KeyVersion } from './key';
+import { assertEnabled } from './key-state';
 import { describeKey } from './keys';
 import type { Call, Kms } from './kms';
 import { assertMayLeave, assertUnwraps, openPrivateKey } from './private-key';
-import { assertEnabled, stopDryRun, usableKey } from './usable-key';
+import { stopDryRun, usableKey } from './usable-key';
 
 export interface EncryptRequest {
   readonly keyId: string;

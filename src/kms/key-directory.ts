@@ -4,7 +4,7 @@ import { KmsError } from '../errors';
 import type { KeyRow } from '../store/keys';
 import type { Store } from '../store/store';
 import type { Arns } from './arns';
-import type { AliasName, Key, KeyId, KeyVersion } from './key';
+import type { AliasName, Key, KeyId, KeyState, KeyVersion } from './key';
 import { type KeyReference, parseKeyReference } from './key-reference';
 
 export interface KeyDirectory {
@@ -96,11 +96,24 @@ export function keyOf(arns: Arns, row: KeyRow): Key {
     id,
     arn: arns.key(id),
     description: row.description,
-    enabled: row.state === 'enabled',
-    createdAt: new Date(Number(row.created_at)),
+    state: stateOf(row),
+    createdAt: new Date(row.created_at),
+    ...(row.deletion_at !== null && { deletionAt: new Date(row.deletion_at) }),
+    ...rotationOf(row),
     current,
     versions,
   };
+}
+
+/** While a key is being destroyed clients see what they saw before: it may take a while, and nothing undoes it. */
+function stateOf({ state }: KeyRow): KeyState {
+  if (state === 'enabled' || state === 'disabled') return state;
+  return 'pending-deletion';
+}
+
+function rotationOf({ rotation_period_days, next_rotation_at }: KeyRow): Pick<Key, 'rotation'> {
+  if (rotation_period_days === null || next_rotation_at === null) return {};
+  return { rotation: { periodInDays: rotation_period_days, nextAt: new Date(next_rotation_at) } };
 }
 
 function versionOf(row: KeyRow['versions'][number]): KeyVersion {

@@ -10,17 +10,29 @@ export type AliasName = Branded<string, 'AliasName'>;
 /** `PREFIX:alias/NAME`. */
 export type AliasArn = Branded<string, 'AliasArn'>;
 
+/** Where a key is in its life. A destroyed key is none: it is not found. */
+export type KeyState = 'enabled' | 'disabled' | 'pending-deletion';
+
 /** What a client may know of a KMS key. */
 export interface Key {
   readonly id: KeyId;
   readonly arn: KeyArn;
   readonly description: string;
-  readonly enabled: boolean;
+  readonly state: KeyState;
   readonly createdAt: Date;
+  /** When it will be destroyed; only while it is pending deletion. */
+  readonly deletionAt?: Date;
+  /** Automatic rotation; absent while it is off. */
+  readonly rotation?: RotationSchedule;
   /** The version that new ciphertexts use. */
   readonly current: KeyVersion;
   /** Every version, by its number: old ciphertexts name theirs. */
   readonly versions: ReadonlyMap<number, KeyVersion>;
+}
+
+export interface RotationSchedule {
+  readonly periodInDays: number;
+  readonly nextAt: Date;
 }
 
 /** One generation of a KMS key's material: two AES-256 objects on the token. */

@@ -1,21 +1,18 @@
 import { KmsError } from '../errors';
 import type { Key } from './key';
+import { assertEnabled } from './key-state';
 import { describeKey } from './keys';
 import type { Call, Kms } from './kms';
 
 /**
  * The key that a cryptographic operation shall use.
  *
- * @throws KmsError NOT_FOUND, DISABLED
+ * @throws KmsError NOT_FOUND, DISABLED, INVALID_STATE
  */
 export async function usableKey(kms: Kms, call: Call, keyId: string): Promise<Key> {
   const key = await describeKey(kms, call, keyId);
   assertEnabled(key);
   return key;
-}
-
-export function assertEnabled(key: Key): void {
-  if (!key.enabled) throw new KmsError('DISABLED', `${key.arn} is disabled.`);
 }
 
 /** All checks have passed and nothing is to be done. */

@@ -24,6 +24,7 @@ export interface IdentityRepository {
 export function identityRepository(db: Kysely<Database>): IdentityRepository {
   return {
     async read() {
+      const now = Date.now();
       await db
         .insertInto('store')
         .values({
@@ -31,7 +32,8 @@ export function identityRepository(db: Kysely<Database>): IdentityRepository {
           id: randomBytes(6).toString('hex'),
           service_key_object: randomBytes(16).toString('hex'),
           service_key_state: 'creating',
-          created_at: Date.now(),
+          created_at: now,
+          usage_tracked_since: now,
         })
         .onConflict((conflict) => conflict.doNothing())
         .execute();

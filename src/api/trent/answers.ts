@@ -1,8 +1,15 @@
-import type { Key } from '../../kms/key';
+import type { Key, KeyState } from '../../kms/key';
 import type { Kms } from '../../kms/kms';
 
 /** Seconds since 1970, with the milliseconds behind the point. */
 export const seconds = (date: Date): number => date.getTime() / 1000;
+
+/** AWS's names of a key's states. */
+export const KEY_STATES = {
+  enabled: 'Enabled',
+  disabled: 'Disabled',
+  'pending-deletion': 'PendingDeletion',
+} as const satisfies Record<KeyState, string>;
 
 /** A KMS key as CreateKey and DescribeKey show it. */
 export function keyMetadata(kms: Kms, key: Key) {
@@ -11,10 +18,11 @@ export function keyMetadata(kms: Kms, key: Key) {
     KeyId: key.id,
     Arn: key.arn,
     CreationDate: seconds(key.createdAt),
-    Enabled: key.enabled,
+    Enabled: key.state === 'enabled',
     Description: key.description,
     KeyUsage: 'ENCRYPT_DECRYPT',
-    KeyState: key.enabled ? 'Enabled' : 'Disabled',
+    KeyState: KEY_STATES[key.state],
+    ...(key.deletionAt && { DeletionDate: seconds(key.deletionAt) }),
     Origin: 'AWS_KMS',
     KeyManager: 'CUSTOMER',
     CustomerMasterKeySpec: 'SYMMETRIC_DEFAULT',

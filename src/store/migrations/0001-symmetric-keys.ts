@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely';
+import { orderedText } from './ordered-text';
 
 /** Keys, their versions, aliases, and what ties the store to its token. */
 export async function up(db: Kysely<unknown>): Promise<void> {
@@ -12,7 +13,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .execute();
   await db.schema
     .createTable('keys')
-    .addColumn('id', 'text', (column) => column.primaryKey())
+    .addColumn('id', orderedText(db), (column) => column.primaryKey())
     .addColumn('state', 'text', (column) => column.notNull())
     .addColumn('description', 'text', (column) => column.notNull())
     .addColumn('current_version', 'integer', (column) => column.notNull())
@@ -30,7 +31,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .execute();
   await db.schema
     .createTable('aliases')
-    .addColumn('name', 'text', (column) => column.primaryKey())
+    .addColumn('name', orderedText(db), (column) => column.primaryKey())
     .addColumn('key_id', 'text', (column) => column.notNull().references('keys.id'))
     .addColumn('created_at', 'bigint', (column) => column.notNull())
     .addColumn('updated_at', 'bigint', (column) => column.notNull())
