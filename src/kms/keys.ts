@@ -2,7 +2,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { KmsError } from '../errors';
 import type { UnfinishedVersion } from '../store/keys';
-import type { Key, KeyId } from './key';
+import type { Key, KeyId, Tag } from './key';
 import { keyOf } from './key-directory';
 import { isAlias, isKeyId } from './key-reference';
 import type { Call, Kms } from './kms';
@@ -12,18 +12,26 @@ import { type Page, pageOf } from './page';
 /** CKA_ID is random and never derived: some tokens replace an object whose CKA_ID is taken. */
 const newObjectId = (): string => randomBytes(16).toString('hex');
 
+export interface CreateKeyRequest {
+  readonly description: string;
+  /** Checked with `checkKeyPolicy`; without one the default policy applies. */
+  readonly policy?: string;
+  /** Checked with `checkTags`. */
+  readonly tags?: readonly Tag[];
+}
+
 /**
  * Makes a symmetric key: first the row, then the objects, then the row becomes active. A crash in between leaves a
  * row in state creating, by whose ids `removeUnfinished` cleans up.
  */
-export async function createKey(kms: Kms, call: Call, request: { description: string }): Promise<Key> {
+export async function createKey(kms: Kms, call: Call, request: CreateKeyRequest): Promise<Key> {
   const { store, token, keys } = kms;
   const id = randomUUID() as KeyId;
   call.keyId = id;
   const encryptObject = newObjectId();
   const wrapObject = newObjectId();
   const label = (role: string) => `${labelPrefix(kms.storeId)}${id}/1/${role}`;
-  await store.keys.begin({ id, description: request.description, encryptObject, wrapObject });
+  await store.keys.begin({ ...request, id, encryptObject, wrapObject });
   const objects = {
     encrypt: { id: encryptObject, label: label('encrypt') },
     wrap: { id: wrapObject, label: label('wrap') },

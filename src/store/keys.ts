@@ -1,5 +1,6 @@
 import type { Kysely, Selectable } from 'kysely';
 import type { Database, KeysTable, KeyVersionsTable } from './schema';
+import { putTags, type TagRow } from './tags';
 
 export interface KeyRow extends Selectable<KeysTable> {
   /** Active ones only, oldest first. */
@@ -9,6 +10,9 @@ export interface KeyRow extends Selectable<KeysTable> {
 export interface NewKey {
   readonly id: string;
   readonly description: string;
+  /** The default policy applies where there is none. */
+  readonly policy?: string;
+  readonly tags?: readonly TagRow[];
   readonly encryptObject: string;
   readonly wrapObject: string;
 }
@@ -106,8 +110,16 @@ async function begin(db: Kysely<Database>, key: NewKey): Promise<void> {
   await db.transaction().execute(async (tx) => {
     await tx
       .insertInto('keys')
-      .values({ id: key.id, state: 'creating', description: key.description, current_version: 1, created_at })
+      .values({
+        id: key.id,
+        state: 'creating',
+        description: key.description,
+        policy: key.policy ?? null,
+        current_version: 1,
+        created_at,
+      })
       .execute();
+    await putTags(tx, key.id, key.tags ?? []);
     await tx
       .insertInto('key_versions')
       .values({
@@ -145,6 +157,8 @@ async function abandon(db: Kysely<Database>, { keyId, number }: UnfinishedVersio
       .where('number', '=', number)
       .where('state', '=', 'creating')
       .execute();
+    const unmade = tx.selectFrom('keys').select('id').where('id', '=', keyId).where('state', '=', 'creating');
+    await tx.deleteFrom('key_tags').where('key_id', 'in', unmade).execute();
     await tx.deleteFrom('keys').where('id', '=', keyId).where('state', '=', 'creating').execute();
   });
 }

@@ -5,15 +5,21 @@ import SQLite from 'better-sqlite3';
 import { Kysely, SqliteDialect, sql } from 'kysely';
 import { StartError } from '../errors';
 import { type AliasRepository, aliasRepository } from './aliases';
+import { type GrantRepository, grantRepository } from './grants';
 import { type IdentityRepository, identityRepository } from './identity';
+import { type KeyPolicyRepository, keyPolicyRepository } from './key-policies';
 import { type KeyRepository, keyRepository } from './keys';
 import { migrate } from './migrations';
 import type { Database } from './schema';
+import { type TagRepository, tagRepository } from './tags';
 
 export interface Store {
   readonly identity: IdentityRepository;
   readonly keys: KeyRepository;
   readonly aliases: AliasRepository;
+  readonly tags: TagRepository;
+  readonly keyPolicies: KeyPolicyRepository;
+  readonly grants: GrantRepository;
   /** Rejects where the store does not answer. */
   ping(): Promise<void>;
   close(): Promise<void>;
@@ -77,6 +83,9 @@ function storeOf(db: Kysely<Database>): Store {
     identity: identityRepository(db),
     keys: keyRepository(db),
     aliases: aliasRepository(db),
+    tags: tagRepository(db),
+    keyPolicies: keyPolicyRepository(db),
+    grants: grantRepository(db),
     ping: async () => void (await sql`select 1`.execute(db)),
     close: () => db.destroy(),
   };

@@ -1,3 +1,4 @@
+import { assertGrantTokens } from '../../kms/grant-tokens';
 import type { Call, Kms } from '../../kms/kms';
 import type { Schema } from './schema';
 import { type Body, validator } from './validate';
@@ -17,11 +18,24 @@ interface Definition<Request> {
 /** An operation as the handler knows it: it validates what it is given. */
 export interface Operation {
   readonly name: string;
-  run(kms: Kms, call: Call, body: Body): Promise<Answer> | Promise<void>;
+  /** Resolves to the answer; to nothing where the API has none. */
+  run(kms: Kms, call: Call, body: Body): Promise<unknown>;
 }
 
-/** Makes an operation of its definition, with its schema compiled. */
-export function operation<Request>({ name, schema, run }: Definition<Request>): Operation {
+/** Makes an operation of its definition, with its schema compiled. Grant tokens are checked before it begins. */
+export function operation<Request extends object>({ name, schema, run }: Definition<Request>): Operation {
   const validate = validator(schema);
-  return { name, run: (kms, call, body) => run(kms, call, validate(body)) };
+  return {
+    name,
+    async run(kms, call, body) {
+      const request = validate(body);
+      if (hasGrantTokens(request)) await assertGrantTokens(kms, request.GrantTokens);
+      return run(kms, call, request);
+    },
+  };
 }
+
+const hasGrantTokens = <R extends object>(
+  request: R,
+): request is R & { readonly GrantTokens: readonly string[] } =>
+  'GrantTokens' in request && request.GrantTokens !== undefined;

@@ -18,15 +18,18 @@ export function structure<R extends Members, O extends Members>(
   return { type: 'object', properties: { ...required, ...optional }, required: Object.keys(required) };
 }
 
+/** A list of structures; members that it may not have are ignored. */
+export const listOf = <T>(item: Schema<T>): Schema<readonly T[]> => ({ type: 'array', listOf: item });
+
 // The keywords that JSON Schema does not have are explained in keywords.ts.
 
-const text = (minLength: number, maxLength: number): Schema<string> => ({
+export const text = (minLength: number, maxLength: number): Schema<string> => ({
   type: 'string',
   minLength,
   maxLength,
 });
 
-const integer = (minimum: number, maximum: number): Schema<number> => ({
+export const integer = (minimum: number, maximum: number): Schema<number> => ({
   type: 'integer',
   minimum,
   maximum,
@@ -74,10 +77,13 @@ export const encryptionAlgorithm = choice(
 
 export const dryRunModifiers = lacking('array');
 
-export const keyUsage = choice(
-  ['ENCRYPT_DECRYPT'],
-  ['SIGN_VERIFY', 'GENERATE_VERIFY_MAC', 'KEY_AGREEMENT', 'ENCAPSULATE_DECAPSULATE'],
-);
+export const keyUsage = choice([
+  'ENCRYPT_DECRYPT',
+  'SIGN_VERIFY',
+  'GENERATE_VERIFY_MAC',
+  'KEY_AGREEMENT',
+  'ENCAPSULATE_DECAPSULATE',
+]);
 
 export const keySpec = choice(
   ['SYMMETRIC_DEFAULT'],

@@ -1,5 +1,6 @@
 import type { Operation } from '../operation';
 import { createAlias } from './create-alias';
+import { createGrant } from './create-grant';
 import { createKey } from './create-key';
 import { decrypt } from './decrypt';
 import { deleteAlias } from './delete-alias';
@@ -12,11 +13,22 @@ import { generateDataKeyPair } from './generate-data-key-pair';
 import { generateDataKeyPairWithoutPlaintext } from './generate-data-key-pair-without-plaintext';
 import { generateDataKeyWithoutPlaintext } from './generate-data-key-without-plaintext';
 import { generateRandom } from './generate-random';
+import { getKeyPolicy } from './get-key-policy';
 import { listAliases } from './list-aliases';
+import { listGrants } from './list-grants';
+import { listKeyPolicies } from './list-key-policies';
 import { listKeys } from './list-keys';
+import { listResourceTags } from './list-resource-tags';
+import { listRetirableGrants } from './list-retirable-grants';
+import { putKeyPolicy } from './put-key-policy';
+import { retireGrant } from './retire-grant';
+import { revokeGrant } from './revoke-grant';
+import { tagResource } from './tag-resource';
+import { untagResource } from './untag-resource';
 
 const operations: readonly Operation[] = [
   createAlias,
+  createGrant,
   createKey,
   decrypt,
   deleteAlias,
@@ -29,8 +41,18 @@ const operations: readonly Operation[] = [
   generateDataKeyPairWithoutPlaintext,
   generateDataKeyWithoutPlaintext,
   generateRandom,
+  getKeyPolicy,
   listAliases,
+  listGrants,
+  listKeyPolicies,
   listKeys,
+  listResourceTags,
+  listRetirableGrants,
+  putKeyPolicy,
+  retireGrant,
+  revokeGrant,
+  tagResource,
+  untagResource,
 ];
 
 /** Every operation by its X-Amz-Target. */
