@@ -4,16 +4,22 @@ import * as aliases from '../../../../src/kms/aliases';
 import * as data from '../../../../src/kms/data';
 import * as dataKeyPairs from '../../../../src/kms/data-key-pairs';
 import * as dataKeys from '../../../../src/kms/data-keys';
+import * as grants from '../../../../src/kms/grants';
 import * as keys from '../../../../src/kms/keys';
 import * as random from '../../../../src/kms/random';
+import * as tags from '../../../../src/kms/tags';
 import { bodyOf, call, KEY } from '../support';
 
 jest.mock('../../../../src/kms/aliases');
 jest.mock('../../../../src/kms/data');
 jest.mock('../../../../src/kms/data-key-pairs');
 jest.mock('../../../../src/kms/data-keys');
+jest.mock('../../../../src/kms/grant-tokens');
+jest.mock('../../../../src/kms/grants');
+jest.mock('../../../../src/kms/key-policies');
 jest.mock('../../../../src/kms/keys');
 jest.mock('../../../../src/kms/random');
+jest.mock('../../../../src/kms/tags');
 
 const bytes = () => Buffer.from('bytes');
 
@@ -21,6 +27,10 @@ beforeAll(() => {
   const sealed = { key: KEY, ciphertext: bytes() };
   const page = { items: [] };
   jest.mocked(aliases.listAliases).mockResolvedValue(page);
+  jest.mocked(grants.createGrant).mockResolvedValue({ grantId: 'id', token: 'token' });
+  jest.mocked(grants.listGrants).mockResolvedValue(page);
+  jest.mocked(grants.listRetirableGrants).mockResolvedValue(page);
+  jest.mocked(tags.listTags).mockResolvedValue(page);
   jest.mocked(keys.createKey).mockResolvedValue(KEY);
   jest.mocked(keys.describeKey).mockResolvedValue(KEY);
   jest.mocked(keys.listKeys).mockResolvedValue(page);
@@ -59,6 +69,25 @@ const request = fc.record(
     Marker: value(fc.string()),
     DryRun: value(fc.boolean()),
     Recipient: value(fc.constant(null)),
+    Tags: value(fc.array(fc.record({ TagKey: value(fc.string()), TagValue: value(fc.string()) }))),
+    TagKeys: value(fc.array(fc.string())),
+    Policy: value(fc.string()),
+    PolicyName: value(fc.constant('default')),
+    Operations: value(fc.array(fc.constantFrom('Encrypt', 'Sign', 'toString'))),
+    GranteePrincipal: value(fc.constant('arn:aws:iam::111122223333:root')),
+    RetiringPrincipal: value(fc.constant('arn:aws:iam::111122223333:root')),
+    Constraints: value(
+      fc.record(
+        {
+          EncryptionContextSubset: value(fc.dictionary(fc.string(), fc.string(), { maxKeys: 3 })),
+          EncryptionContextEquals: value(fc.constant(null)),
+        },
+        { requiredKeys: [] },
+      ),
+    ),
+    GrantId: value(fc.string()),
+    GrantToken: value(fc.string()),
+    Name: value(fc.string()),
   },
   { requiredKeys: [] },
 );
@@ -116,6 +145,10 @@ const CHOICES = [
   'EncryptionAlgorithm',
   'MultiRegion',
   'DryRunModifiers',
+  'Operations',
+  'Constraints',
+  'Tags',
+  'GranteeServicePrincipal',
 ];
 /** The last is a list so deep that making text of it overflows the stack. */
 const TEXTLESS = ['{"toString":1,"valueOf":1}', '[[{}]]', '['.repeat(20_000) + ']'.repeat(20_000)];
