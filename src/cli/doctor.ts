@@ -80,7 +80,7 @@ async function findUnknown(
   serviceKeyId: string,
 ): Promise<TokenObject[]> {
   const { output } = await worker.run('listObjects', { labelPrefix: labelPrefix(storeId) }, JOB_DEADLINE_MS);
-  const known = await store.keys.objects();
+  const known = await store.versions.objects();
   return output.objects.filter(({ id }) => id !== serviceKeyId && !known.has(id));
 }
 

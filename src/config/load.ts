@@ -24,6 +24,8 @@ export interface Config {
   /** Without a colon at its end. */
   readonly arnPrefix: string;
   readonly privateKeyExport: Values['P11KMS_PRIVATE_KEY_EXPORT'];
+  /** AES-GCM calls, after which a key version is replaced. */
+  readonly gcmCallsPerKeyVersion: number;
   readonly logLevel: Values['P11KMS_LOG_LEVEL'];
   readonly lanes: {
     readonly tokenWorkers: number;
@@ -143,6 +145,7 @@ function toConfig(values: Values, pin: PinSource): Config {
     listen: Object.freeze({ host: values.P11KMS_HOST, port: values.P11KMS_PORT }),
     arnPrefix: values.P11KMS_ARN_PREFIX,
     privateKeyExport: values.P11KMS_PRIVATE_KEY_EXPORT,
+    gcmCallsPerKeyVersion: values.P11KMS_GCM_CALLS_PER_KEY_VERSION,
     logLevel: values.P11KMS_LOG_LEVEL,
     lanes: Object.freeze({
       tokenWorkers: values.P11KMS_TOKEN_WORKERS,

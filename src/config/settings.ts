@@ -100,6 +100,12 @@ export const SETTINGS = {
     description:
       "Who fills in an AES-GCM IV: p11kms, with bytes from the token's generator, or the token itself, where it insists (AWS CloudHSM).",
   },
+  P11KMS_GCM_CALLS_PER_KEY_VERSION: {
+    schema: { type: 'integer', minimum: 1, maximum: 4_294_967_296 },
+    default: 4_294_967_296,
+    description:
+      'AES-GCM encryptions under one version of a key, after which the key is rotated by itself. At most 2^32: the bound that NIST SP 800-38D sets for random IVs.',
+  },
   P11KMS_TOKEN_TIMEOUT_MS: {
     schema: milliseconds,
     default: 10_000,

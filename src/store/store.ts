@@ -5,15 +5,25 @@ import SQLite from 'better-sqlite3';
 import { Kysely, SqliteDialect, sql } from 'kysely';
 import { StartError } from '../errors';
 import { type AliasRepository, aliasRepository } from './aliases';
+import { type DeletionRepository, deletionRepository } from './deletions';
+import { type HeartbeatRepository, heartbeatRepository } from './heartbeat';
 import { type IdentityRepository, identityRepository } from './identity';
+import { type KeyUsageRepository, keyUsageRepository } from './key-usage';
+import { type KeyVersionRepository, keyVersionRepository } from './key-versions';
 import { type KeyRepository, keyRepository } from './keys';
 import { migrate } from './migrations';
 import type { Database } from './schema';
 
 export interface Store {
   readonly identity: IdentityRepository;
+  readonly heartbeat: HeartbeatRepository;
   readonly keys: KeyRepository;
+  readonly versions: KeyVersionRepository;
+  readonly deletions: DeletionRepository;
+  readonly usage: KeyUsageRepository;
   readonly aliases: AliasRepository;
+  /** Does work of one name one at a time in all instances. Not re-entrant. */
+  exclusively<T>(name: 'start' | 'token-objects', work: () => Promise<T>): Promise<T>;
   /** Rejects where the store does not answer. */
   ping(): Promise<void>;
   close(): Promise<void>;
@@ -75,9 +85,23 @@ async function migrateAtOnce(database: SQLite.Database, db: Kysely<Database>): P
 function storeOf(db: Kysely<Database>): Store {
   return {
     identity: identityRepository(db),
+    heartbeat: heartbeatRepository(db),
     keys: keyRepository(db),
+    versions: keyVersionRepository(db),
+    deletions: deletionRepository(db),
+    usage: keyUsageRepository(db),
     aliases: aliasRepository(db),
+    exclusively: createQueue(),
     ping: async () => void (await sql`select 1`.execute(db)),
     close: () => db.destroy(),
+  };
+}
+
+function createQueue(): Store['exclusively'] {
+  let last: Promise<unknown> = Promise.resolve();
+  return (_name, work) => {
+    const mine = last.then(work, work);
+    last = mine.catch(() => undefined);
+    return mine;
   };
 }

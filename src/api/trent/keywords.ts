@@ -16,6 +16,8 @@ interface TextList {
   readonly maxItems: number;
   readonly minLength: number;
   readonly maxLength: number;
+  /** The only texts there are, if they are few. */
+  readonly values?: readonly string[];
 }
 
 /** A value is judged, and may be replaced by what the operations want in its place. */
@@ -77,15 +79,19 @@ function judgeTextMap(
 
 /** `textList: { … }`: strings. One keyword and not `items`, because `items` would list every fault of a long list. */
 function judgeTextList(limits: TextList, value: readonly unknown[]): Finding | undefined {
-  const { maxItems, minLength, maxLength } = limits;
+  const { maxItems, minLength, maxLength, values } = limits;
   const odd = value.find((text) => text !== null && typeof text !== 'string');
   if (odd !== undefined) return { keyword: 'malformed', message: conversionFault(odd, 'string') };
   const fault = lengthBetween(value.length, 0, maxItems);
   if (fault !== undefined) return { keyword: 'constraint', message: fault };
   const fits = (text: unknown) =>
-    typeof text === 'string' && text.length >= minLength && text.length <= maxLength;
+    typeof text === 'string' &&
+    text.length >= minLength &&
+    text.length <= maxLength &&
+    (values?.includes(text) ?? true);
   if (value.every(fits)) return undefined;
   const constraints = [
+    ...(values ? [`Member must satisfy enum value set: [${values.join(', ')}]`] : []),
     `Member must have length less than or equal to ${maxLength}`,
     `Member must have length greater than or equal to ${minLength}`,
     'Member must not be null',

@@ -72,7 +72,15 @@ export const encryptionAlgorithm = choice(
   ['RSAES_OAEP_SHA_1', 'RSAES_OAEP_SHA_256', 'SM2PKE'],
 );
 
-export const dryRunModifiers = lacking('array');
+export const dryRunModifiers: Schema<readonly 'IGNORE_CIPHERTEXT'[]> = {
+  type: 'array',
+  textList: { maxItems: 1, minLength: 1, maxLength: 64, values: ['IGNORE_CIPHERTEXT'] },
+};
+
+/** AWS KMS waits 30 days where the request does not say. */
+export const pendingWindowInDays = integer(7, 30);
+export const rotationPeriodInDays = integer(90, 2560);
+export const includeKeyMaterial = choice(['ROTATIONS_ONLY', 'ALL_KEY_MATERIAL']);
 
 export const keyUsage = choice(
   ['ENCRYPT_DECRYPT'],

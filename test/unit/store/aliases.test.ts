@@ -46,12 +46,13 @@ describe('aliases', () => {
 
   it('hold the key that they name: its row cannot go', async () => {
     const store = await open();
-    await store.keys.begin(newKey(1));
+    await store.versions.beginKey(newKey(1));
     await store.aliases.create('alias/app', idOf(1));
-    await expect(store.keys.abandon({ keyId: idOf(1), number: 1, objects: [] })).rejects.toMatchObject({
+    await store.versions.claimRemoval({ keyId: idOf(1), number: 1 });
+    await expect(store.versions.forget({ keyId: idOf(1), number: 1 })).rejects.toMatchObject({
       code: 'SQLITE_CONSTRAINT_FOREIGNKEY',
     });
-    expect(await store.keys.unfinished()).toHaveLength(1);
+    expect(await store.versions.unfinished()).toHaveLength(1);
   });
 
   it('come in pages, in the order of their UTF-8 bytes, of all keys or of one', async () => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import SQLite from 'better-sqlite3';
 import { StartError } from '../../../src/errors';
-import type { NewKey } from '../../../src/store/keys';
+import type { NewKey, VersionName } from '../../../src/store/key-versions';
 import { openStore, type Store } from '../../../src/store/store';
 
 const cleanUps: (() => void | Promise<void>)[] = [];
@@ -61,7 +61,13 @@ export const newKey = (number: number): NewKey => ({
 /** A key that can be used. */
 export async function addKey(store: Store, number: number): Promise<string> {
   const key = newKey(number);
-  await store.keys.begin(key);
-  await store.keys.finish(key.id);
+  await store.versions.beginKey(key);
+  await store.versions.finish({ keyId: key.id, number: 1 });
   return key.id;
+}
+
+/** What clean-up does in the store with a version that was not finished. */
+export async function remove(store: Store, version: VersionName): Promise<void> {
+  await store.versions.claimRemoval(version);
+  await store.versions.forget(version);
 }
