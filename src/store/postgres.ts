@@ -47,9 +47,9 @@ export function postgresExists(address: DatabaseAddress): Promise<boolean> {
  */
 export async function openPostgres(address: DatabaseAddress): Promise<Engine> {
   await briefly(address, async (db) => {
-    await assertUsable(db);
+    const schema = await usableSchema(db);
     // All of it or nothing, in a transaction; one process at a time, by a lock that Kysely takes.
-    await migrate(db);
+    await migrate(db, schema);
   });
   return engineOf(
     createPool(address.reveal(), { connections: CONNECTIONS, statementMs: STATEMENT_TIMEOUT_MS }),
@@ -74,13 +74,19 @@ async function briefly<T>(address: DatabaseAddress, use: (db: Kysely<Database>) 
 const kyselyOn = (pool: Pool): Kysely<Database> =>
   new Kysely<Database>({ dialect: new PostgresDialect({ pool: lendingPool(pool) }) });
 
-async function assertUsable(db: Kysely<Database>): Promise<void> {
-  const { rows } = await sql<{ encoding: string; read_only: string }>`
-    select current_setting('server_encoding') as encoding, current_setting('transaction_read_only') as read_only
+/** The schema that new tables come to. Throws where the database will not do. */
+async function usableSchema(db: Kysely<Database>): Promise<string> {
+  const { rows } = await sql<{ encoding: string; read_only: string; schema: string | null }>`
+    select
+      current_setting('server_encoding') as encoding,
+      current_setting('transaction_read_only') as read_only,
+      current_schema() as schema
   `.execute(db);
-  const { encoding, read_only } = rows[0] ?? {};
+  const { encoding, read_only, schema } = rows[0] ?? {};
   if (encoding !== 'UTF8') throw new Error(`its encoding is ${encoding}, and must be UTF8`);
   if (read_only !== 'off') throw new Error('it can only be read');
+  if (!schema) throw new Error('no schema of its search_path exists');
+  return schema;
 }
 
 /** On one line, and of what lies below what a client would be told. */
