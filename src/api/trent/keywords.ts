@@ -1,7 +1,7 @@
 import Ajv from 'ajv';
 import type { AnySchemaObject, DataValidationCxt, SchemaValidateFunction } from 'ajv/dist/types';
 import { decodeBase64 } from './base64';
-import { conversionFault, lengthBetween } from './wording';
+import { conversionFault, lengthBetween, unlike, WITHOUT_NUL } from './wording';
 
 /**
  * What a keyword of ours finds wrong. `malformed`: not of the member's type; `constraint`: of the type, but
@@ -75,6 +75,11 @@ function judgeTextMap(
   return undefined;
 }
 
+const NUL_IN_LIST: Finding = {
+  keyword: 'constraint',
+  message: `Member must satisfy constraint: [${unlike(WITHOUT_NUL)}]`,
+};
+
 /** `textList: { … }`: strings. One keyword and not `items`, because `items` would list every fault of a long list. */
 function judgeTextList(limits: TextList, value: readonly unknown[]): Finding | undefined {
   const { maxItems, minLength, maxLength } = limits;
@@ -84,7 +89,7 @@ function judgeTextList(limits: TextList, value: readonly unknown[]): Finding | u
   if (fault !== undefined) return { keyword: 'constraint', message: fault };
   const fits = (text: unknown) =>
     typeof text === 'string' && text.length >= minLength && text.length <= maxLength;
-  if (value.every(fits)) return undefined;
+  if (value.every(fits)) return value.some((text) => String(text).includes('\0')) ? NUL_IN_LIST : undefined;
   const constraints = [
     `Member must have length less than or equal to ${maxLength}`,
     `Member must have length greater than or equal to ${minLength}`,
