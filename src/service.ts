@@ -10,6 +10,7 @@ import { createGcmCalls } from './kms/gcm-calls';
 import { createKeyDirectory } from './kms/key-directory';
 import type { Kms } from './kms/kms';
 import { createUsageLog } from './kms/usage-log';
+import type { StoreIdentity } from './store/identity';
 import { lockDataDirectory } from './store/lock';
 import { openStore, type Store } from './store/store';
 import type { Logger } from './telemetry/logger';
@@ -41,17 +42,14 @@ export async function startService(
   let store: Store | undefined;
   let token: Token | undefined;
   try {
-    store = await openStore(config.dataDir);
+    store = await openStore(config.database ?? config.dataDir);
     const metrics = createMetrics(() => token?.stats().lanes ?? []);
-    const identity = await store.identity.read();
-    token = await startToken({
-      ...tokenAddress(config, identity),
-      ...config.lanes,
-      observer: tokenObserver(logger, metrics),
-      onFatal,
-    });
-    await store.identity.confirmServiceKey();
-    const kms = kmsOf(config, store, token, identity.id);
+    const observer = tokenObserver(logger, metrics);
+    token = await openToken(store, (identity) =>
+      startToken({ ...tokenAddress(config, identity), ...config.lanes, observer, onFatal }),
+    );
+    const { id } = await store.identity.read();
+    const kms = kmsOf(config, store, token, id);
     await cleanUp(kms, logger);
     const checks = { token: token.ping, store: store.ping };
     const app = createApp({ kms, logger, metrics, checks });
@@ -72,6 +70,17 @@ export async function startService(
 /** A job may wait as long as it may run. */
 function longestJobMs({ lanes }: Config): number {
   return 2 * Math.max(lanes.tokenTimeoutMs, lanes.keyPairTimeoutMs);
+}
+
+/** Where the service key has to be made, one of the services that start at once does that, and the others wait. */
+async function openToken(store: Store, start: (identity: StoreIdentity) => Promise<Token>): Promise<Token> {
+  const { serviceKey } = await store.identity.read();
+  const open = async () => {
+    const token = await start(await store.identity.read());
+    await store.identity.confirmServiceKey();
+    return token;
+  };
+  return serviceKey.mayCreate ? store.exclusively('start', open) : open();
 }
 
 function kmsOf(config: Config, store: Store, token: Token, storeId: string): Kms {

@@ -1,5 +1,6 @@
 import { isIPv4 } from 'node:net';
 import { isAbsolute } from 'node:path';
+import { databaseUrlFault } from './database-url';
 import { assertReadable, FileFault } from './files';
 
 /** The part of JSON Schema that a setting may use. */
@@ -59,7 +60,14 @@ export const SETTINGS = {
   P11KMS_DATA_DIR: {
     schema: text,
     default: './data',
-    description: 'The directory of the store.',
+    description:
+      'The directory of the store, and of what a service notes for itself; no two services share one.',
+  },
+  P11KMS_DATABASE_URL: {
+    schema: text,
+    description:
+      'A PostgreSQL database for the store, in place of SQLite in the data directory: `postgres://user:password@host:5432/database`, and `?sslmode=verify-full` for TLS. In the JSON file only if nobody but its owner can read it, should there be a password in it; a file that `PGPASSFILE` names is a better place for that.',
+    check: databaseUrlFault,
   },
   P11KMS_HOST: {
     schema: text,

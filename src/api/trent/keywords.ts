@@ -1,7 +1,7 @@
 import Ajv from 'ajv';
 import type { AnySchemaObject, DataValidationCxt, SchemaValidateFunction } from 'ajv/dist/types';
 import { decodeBase64 } from './base64';
-import { conversionFault, lengthBetween } from './wording';
+import { conversionFault, lengthBetween, unlike, WITHOUT_NUL } from './wording';
 
 /**
  * What a keyword of ours finds wrong. `malformed`: not of the member's type; `constraint`: of the type, but
@@ -77,6 +77,11 @@ function judgeTextMap(
   return undefined;
 }
 
+const NUL_IN_LIST: Finding = {
+  keyword: 'constraint',
+  message: `Member must satisfy constraint: [${unlike(WITHOUT_NUL)}]`,
+};
+
 /** `textList: { … }`: strings. One keyword and not `items`, because `items` would list every fault of a long list. */
 function judgeTextList(limits: TextList, value: readonly unknown[]): Finding | undefined {
   const { maxItems, minLength, maxLength, values } = limits;
@@ -89,7 +94,7 @@ function judgeTextList(limits: TextList, value: readonly unknown[]): Finding | u
     text.length >= minLength &&
     text.length <= maxLength &&
     (values?.includes(text) ?? true);
-  if (value.every(fits)) return undefined;
+  if (value.every(fits)) return value.some((text) => String(text).includes('\0')) ? NUL_IN_LIST : undefined;
   const constraints = [
     ...(values ? [`Member must satisfy enum value set: [${values.join(', ')}]`] : []),
     `Member must have length less than or equal to ${maxLength}`,

@@ -1,4 +1,5 @@
 import type { SchemaObject } from 'ajv';
+import { WITHOUT_NUL } from './wording';
 
 declare const value: unique symbol;
 
@@ -20,10 +21,12 @@ export function structure<R extends Members, O extends Members>(
 
 // The keywords that JSON Schema does not have are explained in keywords.ts.
 
+/** Text without U+0000, which PostgreSQL cannot hold. A pattern that takes the place of this one has to see to that. */
 const text = (minLength: number, maxLength: number): Schema<string> => ({
   type: 'string',
   minLength,
   maxLength,
+  pattern: WITHOUT_NUL,
 });
 
 const integer = (minimum: number, maximum: number): Schema<number> => ({

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { inspect } from 'node:util';
 import fc from 'fast-check';
+import { DatabaseUrl } from '../../../src/config/database-url';
 import { loadConfig } from '../../../src/config/load';
 import { readPin } from '../../../src/config/pin';
 import { settings } from '../../../src/config/settings';
@@ -41,6 +42,7 @@ describe('loadConfig', () => {
 
   const everything = {
     P11KMS_DATA_DIR: '/var/lib/p11kms',
+    P11KMS_DATABASE_URL: 'postgres://db.example/p11kms',
     P11KMS_HOST: '::1',
     P11KMS_PORT: '0',
     P11KMS_ARN_PREFIX: 'arn:verenc:111122223333',
@@ -61,6 +63,7 @@ describe('loadConfig', () => {
     tokenLabel: 'p11kms',
     pinFile,
     dataDir: '/var/lib/p11kms',
+    databaseUrl: 'postgres://db.example/p11kms',
     host: '::1',
     port: 0,
     arnPrefix: 'arn:verenc:111122223333',
@@ -80,6 +83,7 @@ describe('loadConfig', () => {
     pkcs11: { module: module_, tokenLabel: 'p11kms', initArgs: "configdir='sql:/db'", gcmIv: 'token' },
     pin: { kind: 'file', path: pinFile },
     dataDir: '/var/lib/p11kms',
+    database: new DatabaseUrl('postgres://db.example/p11kms'),
     listen: { host: '::1', port: 0 },
     arnPrefix: 'arn:verenc:111122223333',
     privateKeyExport: 'never',
@@ -214,7 +218,7 @@ describe('a bad environment variable is refused', () => {
     ['P11KMS_PROT', '1', 'is not a setting; did you mean P11KMS_PORT?'],
     ['P11KMS_TOKEN_LABLE', 'x', 'is not a setting; did you mean P11KMS_TOKEN_LABEL?'],
     ['P11KMS_port', '1', 'is not a setting; did you mean P11KMS_PORT?'],
-    ['P11KMS_DATABASE_URL', 'x', 'is not a setting'],
+    ['P11KMS_SOMETHING', 'x', 'is not a setting'],
     ['P11KMS___proto__', 'x', 'is not a setting'],
     ['P11KMS_', 'x', 'is not a setting'],
     ['P11KMS_A\nB', 'x', 'is not a setting'],

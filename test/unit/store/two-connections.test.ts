@@ -1,11 +1,11 @@
-import { addKey, idOf, newDirectory, newKey, open, remove } from './fixture';
+import { addKey, engines, idOf, newKey, remove } from './fixture';
 
-async function twice() {
-  const dataDir = newDirectory();
-  return [await open(dataDir), await open(dataDir)] as const;
-}
+describe.each(engines)('two connections to one store on $name', ({ open, newAddress }) => {
+  async function twice() {
+    const address = await newAddress();
+    return [await open(address), await open(address)] as const;
+  }
 
-describe('two connections to one store', () => {
   it('see what the other has written', async () => {
     const [one, other] = await twice();
     const id = await addKey(one, 1);
