@@ -2,14 +2,14 @@
 import { randomBytes } from 'node:crypto';
 import { parsePrincipalArn } from '../access/principals';
 import { KmsError } from '../errors';
-import type { GrantFilter, GrantRow } from '../store/grants';
+import type { GrantFilter, GrantRow, NewGrant } from '../store/grants';
 import type { Arns } from './arns';
 import { type Grant, type GrantOperation, SYMMETRIC_OPERATIONS } from './grant';
 import { decodeConstraints, encodeConstraints, type GrantConstraints } from './grant-constraints';
 import { grantIdOf, invalidGrantToken, newGrantToken } from './grant-tokens';
 import type { KeyId } from './key';
 import { assertEnabled } from './key-state';
-import { describeKeyWithoutAlias } from './keys';
+import { changeKey, describeKeyWithoutAlias } from './keys';
 import type { Call, Kms } from './kms';
 import { type Page, pageOf } from './page';
 import { stopDryRun } from './usable-key';
@@ -21,7 +21,6 @@ export interface CreateGrantRequest {
   readonly keyId: string;
   readonly granteePrincipal: string;
   readonly retiringPrincipal?: string;
-  /** At least one. */
   readonly operations: readonly GrantOperation[];
   /** Checked with `checkConstraints`. */
   readonly constraints?: GrantConstraints;
@@ -33,7 +32,7 @@ export interface CreateGrantRequest {
  * Makes a grant. One with a name that is the same in everything else is not made twice: its id comes back with a
  * new token.
  *
- * @throws KmsError INVALID_REQUEST, INVALID_ARN, NOT_FOUND, DISABLED, INVALID_STATE, LIMIT_EXCEEDED, DRY_RUN
+ * @throws KmsError INVALID_REQUEST, INVALID_ARN, NOT_FOUND, DISABLED, INVALID_STATE, LIMIT_EXCEEDED, DRY_RUN, CONFLICT
  */
 export async function createGrant(
   kms: Kms,
@@ -42,27 +41,39 @@ export async function createGrant(
 ): Promise<{ grantId: string; token: string }> {
   assertPrincipal(request.granteePrincipal);
   if (request.retiringPrincipal !== undefined) assertPrincipal(request.retiringPrincipal);
-  const key = await describeKeyWithoutAlias(kms, call, request.keyId);
-  assertEnabled(key);
   const operations = symmetricOperations(request.operations);
-  stopDryRun(request.dryRun);
-  const grant = {
-    id: randomBytes(32).toString('hex'),
-    key_id: key.id,
-    name: request.name ?? null,
-    grantee_principal: request.granteePrincipal,
-    retiring_principal: request.retiringPrincipal ?? null,
-    operations: JSON.stringify(operations),
-    constraints: request.constraints ? encodeConstraints(request.constraints) : null,
-  };
-  const grantId = await kms.store.grants.create(grant, GRANTS_PER_KEY);
-  if (grantId === undefined) {
-    throw new KmsError('LIMIT_EXCEEDED', `${key.arn} may have at most ${GRANTS_PER_KEY} grants.`);
-  }
+  let grantId = randomBytes(32).toString('hex');
+  await changeKey(kms, call, request.keyId, assertEnabled, async (key) => {
+    stopDryRun(request.dryRun);
+    const grant = newGrant(grantId, key.id, operations, request);
+    const outcome = await kms.store.grants.create(grant, GRANTS_PER_KEY);
+    if (outcome === 'too-many') {
+      throw new KmsError('LIMIT_EXCEEDED', `${key.arn} may have at most ${GRANTS_PER_KEY} grants.`);
+    }
+    if (outcome === 'forbidden') return false;
+    grantId = outcome.id;
+    return true;
+  });
   return { grantId, token: newGrantToken(grantId) };
 }
 
+const newGrant = (
+  id: string,
+  keyId: KeyId,
+  operations: readonly GrantOperation[],
+  { name, granteePrincipal, retiringPrincipal, constraints }: CreateGrantRequest,
+): NewGrant => ({
+  id,
+  key_id: keyId,
+  name: name ?? null,
+  grantee_principal: granteePrincipal,
+  retiring_principal: retiringPrincipal ?? null,
+  operations: JSON.stringify(operations),
+  constraints: constraints ? encodeConstraints(constraints) : null,
+});
+
 function symmetricOperations(operations: readonly GrantOperation[]): GrantOperation[] {
+  if (operations.length === 0) throw new KmsError('INVALID_REQUEST', 'A grant must have operations.');
   const known: readonly string[] = SYMMETRIC_OPERATIONS;
   const other = operations.find((operation) => !known.includes(operation));
   if (other !== undefined) {

@@ -5,7 +5,7 @@ import { parsePolicy } from '../access/parse-policy';
 import { KmsError } from '../errors';
 import type { Arns } from './arns';
 import type { KeyArn, KeyId } from './key';
-import { describeKeyWithoutAlias } from './keys';
+import { changeKey, describeKeyWithoutAlias } from './keys';
 import type { Call, Kms } from './kms';
 
 /** The only policy that a key has. */
@@ -72,9 +72,11 @@ export async function putKeyPolicy(
   { keyId, name, policy, bypass }: PolicyRequest & { readonly policy: string; readonly bypass: boolean },
 ): Promise<void> {
   assertPolicyName(name);
-  const key = await describeKeyWithoutAlias(kms, call, keyId);
-  checkKeyPolicy(kms, policy, { bypass, keyArn: key.arn });
-  await kms.store.keyPolicies.put(key.id, policy);
+  const inEveryState = () => undefined;
+  await changeKey(kms, call, keyId, inEveryState, (key) => {
+    checkKeyPolicy(kms, policy, { bypass, keyArn: key.arn });
+    return kms.store.keyPolicies.put(key.id, policy);
+  });
 }
 
 /**

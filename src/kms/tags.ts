@@ -2,7 +2,7 @@
 import { KmsError } from '../errors';
 import type { Tag } from './key';
 import { assertNotPendingDeletion } from './key-state';
-import { describeKeyWithoutAlias } from './keys';
+import { changeKey, describeKeyWithoutAlias } from './keys';
 import type { Call, Kms } from './kms';
 import { type Page, pageOf } from './page';
 
@@ -36,18 +36,18 @@ function checkNames(names: readonly string[]): void {
 
 const invalidTag = (message: string): KmsError => new KmsError('INVALID_TAG', message);
 
-/** @throws KmsError INVALID_TAG, LIMIT_EXCEEDED, INVALID_ARN, NOT_FOUND, INVALID_STATE */
+/** @throws KmsError INVALID_TAG, LIMIT_EXCEEDED, INVALID_ARN, NOT_FOUND, INVALID_STATE, CONFLICT */
 export async function tagKey(
   kms: Kms,
   call: Call,
   { keyId, tags }: { keyId: string; tags: readonly Tag[] },
 ): Promise<void> {
   checkTags(tags);
-  const key = await describeKeyWithoutAlias(kms, call, keyId);
-  assertNotPendingDeletion(key);
-  if (!(await kms.store.tags.set(key.id, tags, TAGS_PER_KEY))) {
+  await changeKey(kms, call, keyId, assertNotPendingDeletion, async (key) => {
+    const outcome = await kms.store.tags.set(key.id, tags, TAGS_PER_KEY);
+    if (outcome !== 'too-many') return outcome === 'done';
     throw new KmsError('LIMIT_EXCEEDED', `${key.arn} may have at most ${TAGS_PER_KEY} tags.`);
-  }
+  });
 }
 
 /**

@@ -16,13 +16,17 @@ export interface GrantFilter {
   readonly retiringPrincipal?: string;
 }
 
+/** The id of a grant, which may be an older one's. */
+export interface Created {
+  readonly id: string;
+}
+
 export interface GrantRepository {
   /**
-   * Makes a grant, unless it has a name and the key has one that is the same in all but its id.
-   *
-   * @returns the id of the grant that there is now, which may be an older one's; undefined where the key has `limit`
+   * Makes a grant on an enabled key that has fewer than `limit`. One with a name that is the same as another in all
+   * but its id is not made: the other stands for it.
    */
-  create(grant: NewGrant, limit: number): Promise<string | undefined>;
+  create(grant: NewGrant, limit: number): Promise<Created | 'too-many' | 'forbidden'>;
   find(id: string): Promise<GrantRow | undefined>;
   /** Which of these ids are a grant's. */
   existing(ids: readonly string[]): Promise<string[]>;
@@ -34,17 +38,19 @@ export interface GrantRepository {
 
 export function grantRepository(db: Kysely<Database>): GrantRepository {
   return {
-    create: (grant, limit) =>
-      withLockedKey(db, grant.key_id, async (tx) => {
+    async create(grant, limit) {
+      const outcome = await withLockedKey(db, grant.key_id, ['enabled'], async (tx) => {
         const same = grant.name === null ? undefined : await findSame(tx, grant);
-        if (same !== undefined) return same;
-        if ((await countOf(tx, grant.key_id)) >= limit) return undefined;
+        if (same) return same;
+        if ((await countOf(tx, grant.key_id)) >= limit) return 'too-many';
         await tx
           .insertInto('grants')
           .values({ ...grant, created_at: Date.now() })
           .execute();
-        return grant.id;
-      }),
+        return { id: grant.id };
+      });
+      return outcome ?? 'forbidden';
+    },
 
     find: (id) => db.selectFrom('grants').selectAll().where('id', '=', id).executeTakeFirst(),
 
@@ -73,7 +79,7 @@ export function grantRepository(db: Kysely<Database>): GrantRepository {
   };
 }
 
-async function findSame(tx: Transaction<Database>, grant: NewGrant): Promise<string | undefined> {
+async function findSame(tx: Transaction<Database>, grant: NewGrant): Promise<GrantRow | undefined> {
   const named = await tx
     .selectFrom('grants')
     .selectAll()
@@ -82,7 +88,7 @@ async function findSame(tx: Transaction<Database>, grant: NewGrant): Promise<str
     .orderBy('id')
     .execute();
   const columns = ['grantee_principal', 'retiring_principal', 'operations', 'constraints'] as const;
-  return named.find((row) => columns.every((column) => row[column] === grant[column]))?.id;
+  return named.find((row) => columns.every((column) => row[column] === grant[column]));
 }
 
 async function countOf(tx: Transaction<Database>, keyId: string): Promise<number> {

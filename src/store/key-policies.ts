@@ -4,7 +4,8 @@ import type { Database } from './schema';
 export interface KeyPolicyRepository {
   /** A key's policy as it was put; undefined while the default policy applies. */
   find(keyId: string): Promise<string | undefined>;
-  put(keyId: string, policy: string): Promise<void>;
+  /** Whether there is such a key. */
+  put(keyId: string, policy: string): Promise<boolean>;
 }
 
 export function keyPolicyRepository(db: Kysely<Database>): KeyPolicyRepository {
@@ -15,7 +16,13 @@ export function keyPolicyRepository(db: Kysely<Database>): KeyPolicyRepository {
     },
 
     async put(keyId, policy) {
-      await db.updateTable('keys').set({ policy }).where('id', '=', keyId).execute();
+      const { numUpdatedRows } = await db
+        .updateTable('keys')
+        .set({ policy })
+        .where('id', '=', keyId)
+        .where('state', 'not in', ['creating', 'deleted'])
+        .executeTakeFirst();
+      return numUpdatedRows === 1n;
     },
   };
 }

@@ -1,5 +1,6 @@
 import type { Kysely, Transaction } from 'kysely';
 import { withLockedKey } from './key-lock';
+import { CHANGEABLE } from './keys';
 import type { Database } from './schema';
 
 /** A word on a key, and what it says. */
@@ -10,10 +11,10 @@ export interface TagRow {
 
 export interface TagRepository {
   /**
-   * Adds tags to a key, each in the place of one of the same name. All or none: false where the key would have more
-   * than `limit` afterwards. The names differ.
+   * Adds tags to a key, each in the place of one of the same name, or none of them: where the key would have more
+   * than `limit` afterwards, or is in a state that forbids it. The names differ.
    */
-  set(keyId: string, tags: readonly TagRow[], limit: number): Promise<boolean>;
+  set(keyId: string, tags: readonly TagRow[], limit: number): Promise<'done' | 'too-many' | 'forbidden'>;
   /** Those that the key does not have are no error. */
   remove(keyId: string, names: readonly string[]): Promise<void>;
   /** Up to `limit` tags in the order of their names, after `after`. */
@@ -22,14 +23,16 @@ export interface TagRepository {
 
 export function tagRepository(db: Kysely<Database>): TagRepository {
   return {
-    set: (keyId, tags, limit) =>
-      withLockedKey(db, keyId, async (tx) => {
+    async set(keyId, tags, limit) {
+      const outcome = await withLockedKey(db, keyId, CHANGEABLE, async (tx) => {
         const rows = await tx.selectFrom('key_tags').select('name').where('key_id', '=', keyId).execute();
         const names = new Set([...rows, ...tags].map(({ name }) => name));
-        if (names.size > limit) return false;
+        if (names.size > limit) return 'too-many';
         await putTags(tx, keyId, tags);
-        return true;
-      }),
+        return 'done';
+      });
+      return outcome ?? 'forbidden';
+    },
 
     async remove(keyId, names) {
       if (names.length === 0) return;
@@ -48,12 +51,7 @@ export function tagRepository(db: Kysely<Database>): TagRepository {
   };
 }
 
-/** Writes tags into a transaction, each in the place of one of the same name. The names differ. */
-export async function putTags(
-  tx: Transaction<Database>,
-  keyId: string,
-  tags: readonly TagRow[],
-): Promise<void> {
+async function putTags(tx: Transaction<Database>, keyId: string, tags: readonly TagRow[]): Promise<void> {
   if (tags.length === 0) return;
   await tx
     .insertInto('key_tags')

@@ -23,9 +23,10 @@ export const grantToken = text(1, 8192);
 export const grantName: Schema<string> = { ...text(1, 256), pattern: '^[a-zA-Z0-9:/_-]+$' };
 export const limitOfGrants = integer(1, 100);
 
+const OPERATIONS = [...SYMMETRIC_OPERATIONS, ...OTHER_OPERATIONS];
 export const grantOperations: Schema<readonly GrantOperation[]> = {
   type: 'array',
-  choiceList: { minItems: 1, values: [...SYMMETRIC_OPERATIONS, ...OTHER_OPERATIONS] },
+  textList: { maxItems: OPERATIONS.length, minLength: 1, maxLength: 64, values: OPERATIONS },
 };
 
 export const grantConstraints = structure(

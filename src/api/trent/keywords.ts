@@ -6,7 +6,7 @@ import type {
   SchemaValidateFunction,
 } from 'ajv/dist/types';
 import { decodeBase64 } from './base64';
-import { conversionFault, lengthBetween } from './wording';
+import { conversionFault, lengthBetween, unlike, WITHOUT_NUL } from './wording';
 
 /**
  * What a keyword of ours finds wrong. `malformed`: not of the member's type; `constraint`: of the type, but
@@ -21,11 +21,8 @@ interface TextList {
   readonly maxItems: number;
   readonly minLength: number;
   readonly maxLength: number;
-}
-
-interface ChoiceList {
-  readonly minItems: number;
-  readonly values: readonly string[];
+  /** The only texts there are, if they are few. */
+  readonly values?: readonly string[];
 }
 
 /** A value is judged, and may be replaced by what the operations want in its place. */
@@ -47,7 +44,6 @@ ajv.addKeyword({ keyword: 'sensitive', schemaType: 'boolean' });
 ajv.addKeyword(keyword('blob', 'string', judgeBlob));
 ajv.addKeyword(keyword('textMap', 'object', judgeTextMap));
 ajv.addKeyword(keyword('textList', 'array', judgeTextList));
-ajv.addKeyword(keyword('choiceList', 'array', judgeChoiceList));
 ajv.addKeyword(keyword('supported', undefined, judgeSupport));
 ajv.addKeyword({ keyword: 'listOf', type: 'array', modifying: true, errors: true, compile: judgeItems });
 
@@ -87,35 +83,31 @@ function judgeTextMap(
   return undefined;
 }
 
+const NUL_IN_LIST: Finding = {
+  keyword: 'constraint',
+  message: `Member must satisfy constraint: [${unlike(WITHOUT_NUL)}]`,
+};
+
 /** `textList: { … }`: strings. One keyword and not `items`, because `items` would list every fault of a long list. */
 function judgeTextList(limits: TextList, value: readonly unknown[]): Finding | undefined {
-  const { maxItems, minLength, maxLength } = limits;
+  const { maxItems, minLength, maxLength, values } = limits;
   const odd = value.find((text) => text !== null && typeof text !== 'string');
   if (odd !== undefined) return { keyword: 'malformed', message: conversionFault(odd, 'string') };
   const fault = lengthBetween(value.length, 0, maxItems);
   if (fault !== undefined) return { keyword: 'constraint', message: fault };
   const fits = (text: unknown) =>
-    typeof text === 'string' && text.length >= minLength && text.length <= maxLength;
-  if (value.every(fits)) return undefined;
+    typeof text === 'string' &&
+    text.length >= minLength &&
+    text.length <= maxLength &&
+    (values?.includes(text) ?? true);
+  if (value.every(fits)) return value.some((text) => String(text).includes('\0')) ? NUL_IN_LIST : undefined;
   const constraints = [
+    ...(values ? [`Member must satisfy enum value set: [${values.join(', ')}]`] : []),
     `Member must have length less than or equal to ${maxLength}`,
     `Member must have length greater than or equal to ${minLength}`,
     'Member must not be null',
   ];
   return { keyword: 'constraint', message: `Member must satisfy constraint: [${constraints.join(', ')}]` };
-}
-
-/** `choiceList: { … }`: so many strings at least, each of them one of the values. */
-function judgeChoiceList({ minItems, values }: ChoiceList, value: readonly unknown[]): Finding | undefined {
-  const odd = value.find((text) => text !== null && typeof text !== 'string');
-  if (odd !== undefined) return { keyword: 'malformed', message: conversionFault(odd, 'string') };
-  const fault = lengthBetween(value.length, minItems, Number.POSITIVE_INFINITY);
-  if (fault !== undefined) return { keyword: 'constraint', message: fault };
-  if (value.every((text) => typeof text === 'string' && values.includes(text))) return undefined;
-  return {
-    keyword: 'constraint',
-    message: `Member must satisfy constraint: [Member must satisfy enum value set: [${values.join(', ')}]]`,
-  };
 }
 
 /**

@@ -111,6 +111,7 @@ describe('createGrant', () => {
     ['a retiring principal that is none', { retiringPrincipal: '*' }, 'INVALID_ARN'],
     ['an alias', { keyId: 'alias/app' }, 'INVALID_ARN'],
     ['an unknown key', { keyId: UNKNOWN_ID }, 'NOT_FOUND'],
+    ['no operations', { operations: [] }, 'INVALID_REQUEST'],
     ['a dry run', { dryRun: true }, 'DRY_RUN'],
     ['a dry run of what would fail', { dryRun: true, operations: ['Sign'] }, 'INVALID_REQUEST'],
   ])('makes none for %s', async (_what, changes, code) => {

@@ -9,7 +9,7 @@ const numbered = (count: number, prefix = 't') =>
 
 async function withKey() {
   const domain = await openDomain();
-  const key = await createKey(domain.kms, newCall(), { description: '', tags: [tag('first', '1')] });
+  const key = await createKey(domain.kms, newCall(), { description: '', tags: new Map([['first', '1']]) });
   return { ...domain, key };
 }
 

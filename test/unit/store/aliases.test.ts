@@ -1,6 +1,6 @@
-import { addKey, idOf, newDirectory, newKey, open } from './fixture';
+import { addKey, engines, idOf, newKey } from './fixture';
 
-describe('aliases', () => {
+describe.each(engines)('aliases on $name', ({ open, codes }) => {
   it('name a key', async () => {
     const store = await open();
     const id = await addKey(store, 1);
@@ -40,22 +40,23 @@ describe('aliases', () => {
   it('name no key that there is not', async () => {
     const store = await open();
     await expect(store.aliases.create('alias/app', idOf(1))).rejects.toMatchObject({
-      code: 'SQLITE_CONSTRAINT_FOREIGNKEY',
+      code: codes.foreignKey,
     });
   });
 
   it('hold the key that they name: its row cannot go', async () => {
     const store = await open();
-    await store.keys.begin(newKey(1));
+    await store.versions.beginKey(newKey(1));
     await store.aliases.create('alias/app', idOf(1));
-    await expect(store.keys.abandon({ keyId: idOf(1), number: 1, objects: [] })).rejects.toMatchObject({
-      code: 'SQLITE_CONSTRAINT_FOREIGNKEY',
+    await store.versions.claimRemoval({ keyId: idOf(1), number: 1 });
+    await expect(store.versions.forget({ keyId: idOf(1), number: 1 })).rejects.toMatchObject({
+      code: codes.foreignKey,
     });
-    expect(await store.keys.unfinished()).toHaveLength(1);
+    expect(await store.versions.unfinished()).toHaveLength(1);
   });
 
   it('come in pages, in the order of their UTF-8 bytes, of all keys or of one', async () => {
-    const store = await open(newDirectory());
+    const store = await open();
     const ids = [await addKey(store, 1), await addKey(store, 2)];
     const names = ['alias/B', 'alias/_', 'alias/a', 'alias/a/b', 'alias/b'];
     for (const [index, name] of [...names].reverse().entries())

@@ -1,6 +1,6 @@
 import type { NewGrant } from '../../../src/store/grants';
 import type { Store } from '../../../src/store/store';
-import { addKey, open } from './fixture';
+import { addKey, engines, idOf, newKey } from './fixture';
 
 const grantId = (number: number): string => number.toString(16).padStart(64, '0');
 
@@ -17,7 +17,7 @@ const newGrant = (number: number, key_id: string, changes: Partial<NewGrant> = {
 
 const idsOf = async (rows: ReturnType<Store['grants']['list']>) => (await rows).map(({ id }) => id);
 
-describe('grants', () => {
+describe.each(engines)('grants on $name', ({ open }) => {
   it('are found as they were made', async () => {
     const store = await open();
     const key = await addKey(store, 1);
@@ -27,7 +27,7 @@ describe('grants', () => {
       constraints: '{"EncryptionContextEquals":{"ключ":"значение"}}',
     });
     const before = Date.now();
-    await expect(store.grants.create(grant, 10)).resolves.toBe(grant.id);
+    await expect(store.grants.create(grant, 10)).resolves.toMatchObject({ id: grant.id });
     const row = await store.grants.find(grant.id);
     expect(row?.created_at).toBeGreaterThanOrEqual(before);
     expect(row).toEqual({ ...grant, created_at: row?.created_at });
@@ -39,14 +39,16 @@ describe('grants', () => {
     const store = await open();
     const key = await addKey(store, 1);
     await store.grants.create(newGrant(1, key), 10);
-    await expect(store.grants.create(newGrant(2, key), 10)).resolves.toBe(grantId(2));
+    await expect(store.grants.create(newGrant(2, key), 10)).resolves.toMatchObject({ id: grantId(2) });
   });
 
   it('with a name that are the same in all else are made once, also where no more fit', async () => {
     const store = await open();
     const key = await addKey(store, 1);
     await store.grants.create(newGrant(1, key, { name: 'one' }), 1);
-    await expect(store.grants.create(newGrant(2, key, { name: 'one' }), 1)).resolves.toBe(grantId(1));
+    await expect(store.grants.create(newGrant(2, key, { name: 'one' }), 1)).resolves.toMatchObject({
+      id: grantId(1),
+    });
     expect(await idsOf(store.grants.list({ limit: 10 }))).toEqual([grantId(1)]);
   });
 
@@ -61,15 +63,19 @@ describe('grants', () => {
     const key = await addKey(store, 1);
     await store.grants.create(newGrant(1, key, { name: 'one' }), 10);
     const other = newGrant(2, key, { name: 'one', ...changes });
-    await expect(store.grants.create(other, 10)).resolves.toBe(grantId(2));
-    await expect(store.grants.create({ ...other, id: grantId(3) }, 10)).resolves.toBe(grantId(2));
+    await expect(store.grants.create(other, 10)).resolves.toMatchObject({ id: grantId(2) });
+    await expect(store.grants.create({ ...other, id: grantId(3) }, 10)).resolves.toMatchObject({
+      id: grantId(2),
+    });
   });
 
   it('of the same name on another key are others', async () => {
     const store = await open();
     const keys = [await addKey(store, 1), await addKey(store, 2)] as const;
     await store.grants.create(newGrant(1, keys[0], { name: 'one' }), 10);
-    await expect(store.grants.create(newGrant(2, keys[1], { name: 'one' }), 10)).resolves.toBe(grantId(2));
+    await expect(store.grants.create(newGrant(2, keys[1], { name: 'one' }), 10)).resolves.toMatchObject({
+      id: grantId(2),
+    });
   });
 
   it('are at most so many a key', async () => {
@@ -77,23 +83,24 @@ describe('grants', () => {
     const keys = [await addKey(store, 1), await addKey(store, 2)] as const;
     await store.grants.create(newGrant(1, keys[0]), 2);
     await store.grants.create(newGrant(2, keys[0]), 2);
-    await expect(store.grants.create(newGrant(3, keys[0]), 2)).resolves.toBeUndefined();
-    await expect(store.grants.create(newGrant(3, keys[1]), 2)).resolves.toBe(grantId(3));
+    await expect(store.grants.create(newGrant(3, keys[0]), 2)).resolves.toBe('too-many');
+    await expect(store.grants.create(newGrant(3, keys[1]), 2)).resolves.toMatchObject({ id: grantId(3) });
     await store.grants.remove(keys[0], grantId(1));
-    await expect(store.grants.create(newGrant(4, keys[0]), 2)).resolves.toBe(grantId(4));
+    await expect(store.grants.create(newGrant(4, keys[0]), 2)).resolves.toMatchObject({ id: grantId(4) });
   });
 
   it('stay within that, and made once by their name, whoever makes them at once', async () => {
     const store = await open();
     const key = await addKey(store, 1);
-    const create = (first: number, changes: Partial<NewGrant> = {}) =>
-      Promise.all(
-        Array.from({ length: 10 }, (_, index) =>
-          store.grants.create(newGrant(first + index, key, changes), 4),
-        ),
-      );
-    expect(new Set(await create(1, { name: 'one' })).size).toBe(1);
-    expect((await create(100)).filter((id) => id !== undefined)).toHaveLength(3);
+    const create = async (first: number, changes: Partial<NewGrant> = {}) => {
+      const grants = Array.from({ length: 10 }, (_, index) => newGrant(first + index, key, changes));
+      const outcomes = await Promise.all(grants.map((grant) => store.grants.create(grant, 4)));
+      return new Set(outcomes.map((outcome) => (typeof outcome === 'string' ? outcome : outcome.id)));
+    };
+    expect((await create(1, { name: 'one' })).size).toBe(1);
+    const unnamed = await create(100);
+    expect(unnamed).toContain('too-many');
+    expect(unnamed.size).toBe(1 + 3);
     expect(await store.grants.list({ limit: 10 })).toHaveLength(4);
   });
 
@@ -129,5 +136,24 @@ describe('grants', () => {
     expect(await list({ keyId: keys[0], grantId: grantId(3) })).toEqual([]);
     expect(await list({ keyId: keys[1], granteePrincipal: 'eve' })).toEqual([5]);
     expect(await list({ retiringPrincipal: 'bob' })).toEqual([1, 2]);
+  });
+
+  it('are made on enabled keys only, and go when the key is destroyed', async () => {
+    const store = await open();
+    await store.identity.read();
+    const id = await addKey(store, 1);
+    await store.grants.create(newGrant(1, id), 10);
+    await store.versions.beginKey(newKey(2));
+    const forbidden = (key: string) =>
+      expect(store.grants.create(newGrant(2, key), 10)).resolves.toBe('forbidden');
+    await store.keys.setState(id, 'disabled');
+    for (const key of [id, idOf(2), idOf(3)]) await forbidden(key);
+    await store.deletions.schedule(id, { windowDays: 7, windowMs: 0, at: 0 });
+    await forbidden(id);
+    expect(await idsOf(store.grants.list({ limit: 10 }))).toEqual([grantId(1)]);
+    await store.deletions.begin(id, 1);
+    await store.deletions.bury(id);
+    await forbidden(id);
+    expect(await store.grants.list({ limit: 10 })).toEqual([]);
   });
 });

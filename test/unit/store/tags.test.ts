@@ -1,15 +1,15 @@
-import { addKey, idOf, newDirectory, newKey, open, withDatabase } from './fixture';
+import { addKey, engines, idOf, newKey, remove } from './fixture';
 
 const tag = (name: string, value = `${name} value`) => ({ name, value });
 const numbered = (count: number, prefix = 't') =>
   Array.from({ length: count }, (_, index) => tag(`${prefix}${index}`));
 
-describe('tags', () => {
+describe.each(engines)('tags on $name', ({ open }) => {
   it('are set on a key, in the place of those of the same name', async () => {
     const store = await open();
     const id = await addKey(store, 1);
-    await expect(store.tags.set(id, [tag('a'), tag('b')], 50)).resolves.toBe(true);
-    await expect(store.tags.set(id, [tag('b', 'other'), tag('c', '')], 50)).resolves.toBe(true);
+    await expect(store.tags.set(id, [tag('a'), tag('b')], 50)).resolves.toBe('done');
+    await expect(store.tags.set(id, [tag('b', 'other'), tag('c', '')], 50)).resolves.toBe('done');
     expect(await store.tags.list(id, 10)).toEqual([tag('a'), tag('b', 'other'), tag('c', '')]);
   });
 
@@ -34,12 +34,12 @@ describe('tags', () => {
   it('are set all or none where a key would have too many', async () => {
     const store = await open();
     const id = await addKey(store, 1);
-    await expect(store.tags.set(id, numbered(4), 3)).resolves.toBe(false);
+    await expect(store.tags.set(id, numbered(4), 3)).resolves.toBe('too-many');
     expect(await store.tags.list(id, 10)).toEqual([]);
-    await expect(store.tags.set(id, numbered(2), 3)).resolves.toBe(true);
-    await expect(store.tags.set(id, numbered(2, 'x'), 3)).resolves.toBe(false);
+    await expect(store.tags.set(id, numbered(2), 3)).resolves.toBe('done');
+    await expect(store.tags.set(id, numbered(2, 'x'), 3)).resolves.toBe('too-many');
     // Others in the place of what is there are not more.
-    await expect(store.tags.set(id, [tag('t0', 'new'), tag('x')], 3)).resolves.toBe(true);
+    await expect(store.tags.set(id, [tag('t0', 'new'), tag('x')], 3)).resolves.toBe('done');
     expect(await store.tags.list(id, 10)).toEqual([tag('t0', 'new'), tag('t1'), tag('x')]);
   });
 
@@ -47,7 +47,7 @@ describe('tags', () => {
     const store = await open();
     const id = await addKey(store, 1);
     const tries = Array.from({ length: 20 }, (_, index) => store.tags.set(id, [tag(`t${index}`)], 7));
-    expect((await Promise.all(tries)).filter(Boolean)).toHaveLength(7);
+    expect((await Promise.all(tries)).filter((outcome) => outcome === 'done')).toHaveLength(7);
     expect(await store.tags.list(id, 50)).toHaveLength(7);
   });
 
@@ -69,14 +69,37 @@ describe('tags', () => {
   });
 
   it('come with a new key, and go with one that is never finished', async () => {
-    const dataDir = newDirectory();
-    const store = await open(dataDir);
-    await store.keys.begin({ ...newKey(1), tags: [tag('a')] });
-    await store.keys.begin({ ...newKey(2), tags: [tag('b')] });
-    await store.keys.finish(idOf(1));
-    await store.keys.abandon({ keyId: idOf(2), number: 1, objects: [] });
+    const store = await open();
+    await store.versions.beginKey({ ...newKey(1), tags: new Map([['a', 'a value']]) });
+    await store.versions.beginKey({ ...newKey(2), tags: new Map([['b', 'b value']]) });
+    await store.versions.finish({ keyId: idOf(1), number: 1 });
+    await remove(store, { keyId: idOf(2), number: 1 });
     expect(await store.tags.list(idOf(1), 10)).toEqual([tag('a')]);
-    const rows = withDatabase(dataDir, (database) => database.prepare('SELECT name FROM key_tags').all());
-    expect(rows).toEqual([{ name: 'a' }]);
+    expect(await store.tags.list(idOf(2), 10)).toEqual([]);
+  });
+
+  it('are not set on a key that is pending deletion, is in the making, or is none', async () => {
+    const store = await open();
+    await store.identity.read();
+    const id = await addKey(store, 1);
+    await store.tags.set(id, [tag('a')], 50);
+    await store.deletions.schedule(id, { windowDays: 7, windowMs: 0, at: 0 });
+    await store.versions.beginKey(newKey(2));
+    for (const key of [id, idOf(2), idOf(3)]) {
+      await expect(store.tags.set(key, [tag('b')], 50)).resolves.toBe('forbidden');
+      expect(await store.tags.list(key, 10)).toEqual(key === id ? [tag('a')] : []);
+    }
+  });
+
+  it('go when the key is destroyed', async () => {
+    const store = await open();
+    await store.identity.read();
+    const id = await addKey(store, 1);
+    await store.tags.set(id, [tag('a')], 50);
+    await store.deletions.schedule(id, { windowDays: 7, windowMs: 0, at: 0 });
+    await store.deletions.begin(id, 1);
+    await store.deletions.bury(id);
+    expect(await store.tags.list(id, 10)).toEqual([]);
+    await expect(store.tags.set(id, [tag('b')], 50)).resolves.toBe('forbidden');
   });
 });

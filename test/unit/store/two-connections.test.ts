@@ -1,11 +1,11 @@
-import { addKey, idOf, newDirectory, newKey, open } from './fixture';
+import { addKey, engines, idOf, newKey, remove } from './fixture';
 
-async function twice() {
-  const dataDir = newDirectory();
-  return [await open(dataDir), await open(dataDir)] as const;
-}
+describe.each(engines)('two connections to one store on $name', ({ open, newAddress }) => {
+  async function twice() {
+    const address = await newAddress();
+    return [await open(address), await open(address)] as const;
+  }
 
-describe('two connections to one store', () => {
   it('see what the other has written', async () => {
     const [one, other] = await twice();
     const id = await addKey(one, 1);
@@ -30,19 +30,19 @@ describe('two connections to one store', () => {
 
   it('do not see a key that the other is making', async () => {
     const [one, other] = await twice();
-    await one.keys.begin(newKey(1));
+    await one.versions.beginKey(newKey(1));
     expect(await other.keys.find(idOf(1))).toBeUndefined();
-    expect(await other.keys.unfinished()).toHaveLength(1);
-    await one.keys.finish(idOf(1));
+    expect(await other.versions.unfinished()).toHaveLength(1);
+    await one.versions.finish({ keyId: idOf(1), number: 1 });
     expect(await other.keys.find(idOf(1))).toBeDefined();
-    expect(await other.keys.unfinished()).toEqual([]);
+    expect(await other.versions.unfinished()).toEqual([]);
   });
 
   it('do not hand out a key that the other has cleaned up', async () => {
     const [one, other] = await twice();
-    await one.keys.begin(newKey(1));
-    for (const version of await other.keys.unfinished()) await other.keys.abandon(version);
-    await expect(one.keys.finish(idOf(1))).rejects.toThrow('is not in the making');
+    await one.versions.beginKey(newKey(1));
+    for (const version of await other.versions.unfinished()) await remove(other, version);
+    await expect(one.versions.finish({ keyId: idOf(1), number: 1 })).resolves.toBe(false);
     expect(await other.keys.find(idOf(1))).toBeUndefined();
   });
 });

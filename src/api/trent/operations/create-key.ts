@@ -57,7 +57,7 @@ export const createKey = operation({
     }
     const key = await keys.createKey(kms, call, {
       description,
-      tags: newTags,
+      tags: new Map(newTags.map(({ name, value }) => [name, value])),
       ...(Policy !== undefined && { policy: Policy }),
     });
     return { KeyMetadata: keyMetadata(kms, key) };

@@ -47,6 +47,21 @@ describe('a broken constraint is a ValidationException', () => {
       ],
       [
         'CreateKey',
+        { Description: 'x\0' },
+        "Value 'x\0' at 'description'|Member must satisfy regular expression pattern: [^\\u0000]*",
+      ],
+      [
+        'DescribeKey',
+        { KeyId: 'alias/\0' },
+        "Value 'alias/\0' at 'keyId'|Member must satisfy regular expression pattern: [^\\u0000]*",
+      ],
+      [
+        'DescribeKey',
+        { KeyId: 'k', GrantTokens: ['\0'] },
+        "Value '[\0]' at 'grantTokens'|Member must satisfy constraint: [Member must satisfy regular expression pattern: [^\\u0000]*]",
+      ],
+      [
+        'CreateKey',
         { Origin: 'MARS' },
         "Value 'MARS' at 'origin'|Member must satisfy enum value set: [AWS_KMS, EXTERNAL, AWS_CLOUDHSM, EXTERNAL_KEY_STORE]",
       ],
@@ -156,12 +171,8 @@ describe('a broken constraint is a ValidationException', () => {
         'CreateGrant',
         { KeyId: 'k', GranteePrincipal: 'p', Operations: ['Encrypt', 'Cipher'] },
         `Value '[Encrypt, Cipher]' at 'operations'|Member must satisfy constraint: [Member must satisfy enum value ` +
-          `set: [${GRANT_OPERATIONS}]]`,
-      ],
-      [
-        'CreateGrant',
-        { KeyId: 'k', GranteePrincipal: 'p', Operations: [] },
-        "Value '[]' at 'operations'|Member must have length greater than or equal to 1",
+          `set: [${GRANT_OPERATIONS}], Member must have length less than or equal to 64, Member must have length ` +
+          'greater than or equal to 1, Member must not be null]',
       ],
       [
         'CreateGrant',

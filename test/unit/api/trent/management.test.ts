@@ -37,16 +37,16 @@ describe('keys', () => {
       BypassPolicyLockoutSafetyCheck: true,
       Tags: [],
     });
-    expect(keys.createKey).toHaveBeenLastCalledWith(KMS, CALL, { description: 'a key', tags: [] });
+    expect(keys.createKey).toHaveBeenLastCalledWith(KMS, CALL, { description: 'a key', tags: new Map() });
     expect(answer).toMatchObject({ status: 200, contentType: 'application/x-amz-json-1.1' });
     expect(bodyOf(answer)).toEqual({ KeyMetadata: METADATA });
 
     await call('CreateKey', {});
-    expect(keys.createKey).toHaveBeenLastCalledWith(KMS, CALL, { description: '', tags: [] });
+    expect(keys.createKey).toHaveBeenLastCalledWith(KMS, CALL, { description: '', tags: new Map() });
   });
 
   it('DescribeKey', async () => {
-    jest.mocked(keys.describeKey).mockResolvedValue({ ...KEY, enabled: false });
+    jest.mocked(keys.describeKey).mockResolvedValue({ ...KEY, state: 'disabled' });
     const answer = await call('DescribeKey', { KeyId: 'alias/a', GrantTokens: ['token'] });
     expect(keys.describeKey).toHaveBeenLastCalledWith(KMS, CALL, 'alias/a');
     expect(bodyOf(answer)).toEqual({ KeyMetadata: { ...METADATA, Enabled: false, KeyState: 'Disabled' } });

@@ -25,11 +25,6 @@ describe('what the API has and p11kms has not is an UnsupportedOperationExceptio
         'EncryptionAlgorithm SM2PKE is not supported.',
       ],
       ['Decrypt', { CiphertextBlob: 'AAAA', Recipient: {} }, 'Recipient is not supported.'],
-      [
-        'Decrypt',
-        { KeyId: 'k', DryRun: true, DryRunModifiers: ['IGNORE_CIPHERTEXT'] },
-        'DryRunModifiers is not supported.',
-      ],
       ['CreateKey', { KeySpec: 'RSA_2048' }, 'KeySpec RSA_2048 is not supported.'],
       [
         'CreateKey',

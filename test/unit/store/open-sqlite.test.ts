@@ -24,7 +24,7 @@ const openFilesIn = (directory: string): number =>
     }
   }).length;
 
-describe('openStore', () => {
+describe('openStore on SQLite', () => {
   it('makes the directory and the files for their owner alone', async () => {
     const dataDir = join(newDirectory(), 'some', 'where');
     const umask = process.umask(0o022);
@@ -68,7 +68,7 @@ describe('openStore', () => {
   });
 });
 
-describe('openStore refuses, naming the file and leaving nothing open,', () => {
+describe('openStore on SQLite refuses, naming the file and leaving nothing open,', () => {
   async function refusalOf(dataDir: string): Promise<string> {
     const { message, exitCode } = await startErrorOf(openStore(dataDir));
     expect(exitCode).toBe(1);
@@ -121,12 +121,12 @@ describe('openStore refuses, naming the file and leaving nothing open,', () => {
   });
 });
 
-describe('storeExists', () => {
+describe('storeExists on SQLite', () => {
   it('looks, and makes nothing', async () => {
     const dataDir = join(newDirectory(), 'data');
-    expect(storeExists(dataDir)).toBe(false);
+    expect(await storeExists(dataDir)).toBe(false);
     expect(existsSync(dataDir)).toBe(false);
     await open(dataDir);
-    expect(storeExists(dataDir)).toBe(true);
+    expect(await storeExists(dataDir)).toBe(true);
   });
 });
