@@ -11,6 +11,7 @@ import {
 } from './ciphertext';
 import type { Key, KeyVersion } from './key';
 import { assertEnabled } from './key-state';
+import { assertAlgorithm, type EncryptionAlgorithm } from './key-usage';
 import { describeKey } from './keys';
 import type { Call, Kms } from './kms';
 import { assertMayLeave, assertUnwraps, openPrivateKey } from './private-key';
@@ -21,15 +22,18 @@ export interface EncryptRequest {
   /** At least one byte. */
   readonly plaintext: Buffer;
   readonly authenticated: AuthenticatedData;
+  /** SYMMETRIC_DEFAULT where absent. */
+  readonly algorithm?: EncryptionAlgorithm;
   readonly dryRun: boolean;
 }
 
 export async function encrypt(
   kms: Kms,
   call: Call,
-  { keyId, plaintext, authenticated, dryRun }: EncryptRequest,
+  { keyId, plaintext, authenticated, algorithm, dryRun }: EncryptRequest,
 ): Promise<{ key: Key; ciphertext: Buffer }> {
   const key = await usableKey(kms, call, keyId);
+  assertAlgorithm(algorithm);
   const { number: version, encryptObject } = key.current;
   const aad = Buffer.concat([dataHeader(key.id, version), encodeAuthenticatedData(authenticated)]);
   stopDryRun(dryRun);
@@ -42,6 +46,8 @@ export interface DecryptRequest {
   readonly keyId?: string;
   readonly ciphertext: Buffer;
   readonly authenticated: AuthenticatedData;
+  /** SYMMETRIC_DEFAULT where absent. */
+  readonly algorithm?: EncryptionAlgorithm;
   readonly dryRun: boolean;
 }
 
@@ -56,12 +62,13 @@ export interface Decrypted {
 /**
  * Opens a ciphertext, of data or of a private key.
  *
- * @throws KmsError INVALID_CIPHERTEXT, INCORRECT_KEY, CIPHERTEXT_KEY_OUT_OF_REACH, DISABLED, NOT_FOUND, and
- *   UNSUPPORTED_OPERATION for a private key that may not leave
+ * @throws KmsError INVALID_CIPHERTEXT, INCORRECT_KEY, CIPHERTEXT_KEY_OUT_OF_REACH, DISABLED, NOT_FOUND,
+ *   INVALID_KEY_USAGE, and UNSUPPORTED_OPERATION for a private key that may not leave
  */
 export async function decrypt(kms: Kms, call: Call, request: DecryptRequest): Promise<Decrypted> {
   const ciphertext = decodeCiphertext(request.ciphertext);
   const key = await keyOfCiphertext(kms, call, ciphertext, request.keyId);
+  assertAlgorithm(request.algorithm);
   const version = key.versions.get(ciphertext.version);
   if (!version) throw invalidCiphertext();
   if (ciphertext.kind === 'private-key') {

@@ -5,6 +5,7 @@ import type { UnfinishedVersion } from '../store/keys';
 import type { Key, KeyId } from './key';
 import { keyOf } from './key-directory';
 import { isAlias, isKeyId } from './key-reference';
+import { assertNotPendingDeletion } from './key-state';
 import type { Call, Kms } from './kms';
 import { labelPrefix } from './object-label';
 import { type Page, pageOf } from './page';
@@ -98,6 +99,18 @@ export async function describeKeyWithoutAlias(kms: Kms, call: Call, keyId: strin
 async function setState(kms: Kms, call: Call, keyId: string, state: 'enabled' | 'disabled'): Promise<void> {
   const key = await describeKeyWithoutAlias(kms, call, keyId);
   await kms.store.keys.setState(key.id, state);
+  kms.keys.forget();
+}
+
+/** @throws KmsError INVALID_ARN, NOT_FOUND, INVALID_STATE */
+export async function updateKeyDescription(
+  kms: Kms,
+  call: Call,
+  { keyId, description }: { keyId: string; description: string },
+): Promise<void> {
+  const key = await describeKeyWithoutAlias(kms, call, keyId);
+  assertNotPendingDeletion(key);
+  await kms.store.keys.setDescription(key.id, description);
   kms.keys.forget();
 }
 

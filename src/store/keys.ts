@@ -33,6 +33,7 @@ export interface KeyRepository {
   /** Up to `limit` keys in the order of their ids, after `after`. */
   list(limit: number, after?: string): Promise<KeyRow[]>;
   setState(id: string, state: 'enabled' | 'disabled'): Promise<void>;
+  setDescription(id: string, description: string): Promise<void>;
   /** Every object on the token that a row knows, by CKA_ID. */
   objects(): Promise<Set<string>>;
 }
@@ -94,6 +95,8 @@ export function keyRepository(db: Kysely<Database>): KeyRepository {
         .execute();
     },
 
+    setDescription: (id, description) => setDescription(db, id, description),
+
     async objects() {
       const rows = await db.selectFrom('key_versions').select(['encrypt_object', 'wrap_object']).execute();
       return new Set(rows.flatMap((row) => [row.encrypt_object, row.wrap_object]));
@@ -147,4 +150,13 @@ async function abandon(db: Kysely<Database>, { keyId, number }: UnfinishedVersio
       .execute();
     await tx.deleteFrom('keys').where('id', '=', keyId).where('state', '=', 'creating').execute();
   });
+}
+
+async function setDescription(db: Kysely<Database>, id: string, description: string): Promise<void> {
+  await db
+    .updateTable('keys')
+    .set({ description })
+    .where('id', '=', id)
+    .where('state', 'in', ['enabled', 'disabled'])
+    .execute();
 }
