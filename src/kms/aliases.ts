@@ -1,6 +1,6 @@
 /** Names for keys. */
 import { KmsError } from '../errors';
-import type { AliasRow, NotNamed } from '../store/aliases';
+import { type AliasRow, MAX_ALIASES, type NotNamed } from '../store/aliases';
 import type { Arns } from './arns';
 import type { Alias, AliasName, Key, KeyId } from './key';
 import { aliasNotFound } from './key-directory';
@@ -14,8 +14,6 @@ const PREFIX = 'alias/';
 /** Names that begin so belong to Amazon's services. */
 const RESERVED_PREFIX = 'alias/aws/';
 const ALIAS_NAME = /^alias\/[a-zA-Z0-9/_-]+$/;
-/** AWS's quota of aliases for each key. */
-const MAX_ALIASES = 50;
 
 /** @throws KmsError INVALID_REQUEST */
 function parseAliasName(text: string): AliasName {
@@ -51,7 +49,7 @@ export async function createAlias(
 ): Promise<void> {
   const name = parseNewAliasName(aliasName);
   const key = await findTarget(kms, call, targetKeyId);
-  const outcome = await kms.store.aliases.create(name, key.id, MAX_ALIASES);
+  const outcome = await kms.store.aliases.create(name, key.id);
   kms.keys.forget();
   if (outcome === 'taken') {
     throw new KmsError('ALREADY_EXISTS', `An alias with the name ${kms.arns.alias(name)} already exists`);
@@ -71,7 +69,7 @@ export async function updateAlias(
 ): Promise<void> {
   const name = parseAliasName(aliasName);
   const key = await findTarget(kms, call, targetKeyId);
-  const outcome = await kms.store.aliases.update(name, key.id, MAX_ALIASES);
+  const outcome = await kms.store.aliases.update(name, key.id);
   kms.keys.forget();
   if (outcome === 'missing') throw aliasNotFound(kms.arns, name);
   if (outcome !== 'done') throw notNamed(key, outcome);

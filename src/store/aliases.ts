@@ -4,14 +4,16 @@ import type { AliasesTable, Database } from './schema';
 
 export type AliasRow = Selectable<AliasesTable>;
 
+/** How many aliases may name one key: AWS's quota. */
+export const MAX_ALIASES = 50;
+
 /** Why an alias does not name a key: the key is pending deletion or gone, or has all the aliases that it may have. */
 export type NotNamed = 'key-gone' | 'key-full';
 
 export interface AliasRepository {
-  /** Makes an alias, where the key has fewer than `limit`. */
-  create(name: string, keyId: string, limit: number): Promise<'done' | 'taken' | NotNamed>;
-  /** Makes an alias name another key, where that has fewer than `limit` others. */
-  update(name: string, keyId: string, limit: number): Promise<'done' | 'missing' | NotNamed>;
+  create(name: string, keyId: string): Promise<'done' | 'taken' | NotNamed>;
+  /** Makes an alias name another key. */
+  update(name: string, keyId: string): Promise<'done' | 'missing' | NotNamed>;
   /** Whether there was one. */
   remove(name: string): Promise<boolean>;
   find(name: string): Promise<AliasRow | undefined>;
@@ -21,9 +23,9 @@ export interface AliasRepository {
 
 export function aliasRepository(db: Kysely<Database>): AliasRepository {
   return {
-    create: (name, keyId, limit) => db.transaction().execute((tx) => create(tx, name, keyId, limit)),
+    create: (name, keyId) => db.transaction().execute((tx) => create(tx, name, keyId)),
 
-    update: (name, keyId, limit) => db.transaction().execute((tx) => update(tx, name, keyId, limit)),
+    update: (name, keyId) => db.transaction().execute((tx) => update(tx, name, keyId)),
 
     async remove(name) {
       const { numDeletedRows } = await db.deleteFrom('aliases').where('name', '=', name).executeTakeFirst();
@@ -48,10 +50,9 @@ async function create(
   tx: Transaction<Database>,
   name: string,
   keyId: string,
-  limit: number,
 ): Promise<'done' | 'taken' | NotNamed> {
   if (!(await holdKey(tx, keyId))) return 'key-gone';
-  if ((await countOthers(tx, name, keyId)) >= limit) return 'key-full';
+  if ((await countOthers(tx, name, keyId)) >= MAX_ALIASES) return 'key-full';
   const now = Date.now();
   const { numInsertedOrUpdatedRows } = await tx
     .insertInto('aliases')
@@ -65,10 +66,9 @@ async function update(
   tx: Transaction<Database>,
   name: string,
   keyId: string,
-  limit: number,
 ): Promise<'done' | 'missing' | NotNamed> {
   if (!(await holdKey(tx, keyId))) return 'key-gone';
-  if ((await countOthers(tx, name, keyId)) >= limit) return 'key-full';
+  if ((await countOthers(tx, name, keyId)) >= MAX_ALIASES) return 'key-full';
   const { numUpdatedRows } = await tx
     .updateTable('aliases')
     .set({ key_id: keyId, updated_at: Date.now() })
