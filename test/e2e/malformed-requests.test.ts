@@ -1,5 +1,6 @@
 import {
   CreateKeyCommand,
+  DescribeKeyCommand,
   type KMSClient,
   SignCommand,
   UnsupportedOperationException,
@@ -228,6 +229,19 @@ it.each(['TrentService.NoSuchOperation', 'TrentService.listkeys', 'ListKeys', 'T
     expectRefusal(await sendJson('', {}, { target }), 'UnknownOperationException');
   },
 );
+
+it('what answers nothing has an empty body, and a date is seconds since 1970, with milliseconds', async () => {
+  expect(await sendJson('EnableKey', { KeyId: keyId })).toMatchObject({
+    status: 200,
+    text: '',
+    contentType: 'application/x-amz-json-1.1',
+    requestId: expect.stringMatching(UUID),
+  });
+  const { KeyMetadata } = await client.send(new DescribeKeyCommand({ KeyId: keyId }));
+  const CreationDate = Number(KeyMetadata?.CreationDate) / 1000;
+  const answer = await sendJson('DescribeKey', { KeyId: keyId });
+  expect(answer.json()).toMatchObject({ KeyMetadata: { CreationDate } });
+});
 
 it('paths and methods that are not there are told apart from the protocol', async () => {
   expect(await get(server, '/nothing')).toMatchObject({

@@ -127,5 +127,5 @@ export const dataKeySpec = choice(['AES_256', 'AES_128']);
 export const keyPairSpec = choice(
   ['RSA_2048', 'RSA_3072', 'RSA_4096', 'ECC_NIST_P256', 'ECC_NIST_P384', 'ECC_NIST_P521', 'ECC_SECG_P256K1'],
   ['SM2', 'ECC_NIST_EDWARDS25519', 'ML_KEM_512', 'ML_KEM_768', 'ML_KEM_1024'],
-  'data key pairs are RSA, ECC_NIST_P… or ECC_SECG_P256K1',
+  'data key pairs are RSA, or on the curves P-256, P-384, P-521 and secp256k1',
 );

@@ -3,7 +3,7 @@ import { bodyOf, call, expectError, rows } from '../support';
 const PAIR = 'GenerateDataKeyPair';
 
 describe('what the API has and p11kms has not is an UnsupportedOperationException', () => {
-  const PAIRS = 'data key pairs are RSA, ECC_NIST_P… or ECC_SECG_P256K1.';
+  const PAIRS = 'data key pairs are RSA, or on the curves P-256, P-384, P-521 and secp256k1.';
   const ENCLAVES = 'there are no attested enclaves (AWS Nitro) that an answer could be encrypted for.';
   const REGIONS = 'there are no multi-Region keys, because the service is in one Region.';
 
