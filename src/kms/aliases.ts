@@ -5,7 +5,7 @@ import type { Arns } from './arns';
 import type { Alias, AliasName, Key, KeyId } from './key';
 import { aliasNotFound } from './key-directory';
 import { isAlias } from './key-reference';
-import { assertNotPendingDeletion, pendingDeletion } from './key-state';
+import { pendingDeletion } from './key-state';
 import { describeKey, describeKeyWithoutAlias } from './keys';
 import type { Call, Kms } from './kms';
 import { type Page, pageOf } from './page';
@@ -77,9 +77,7 @@ export async function updateAlias(
 
 async function findTarget(kms: Kms, call: Call, targetKeyId: string): Promise<Key> {
   if (isAlias(targetKeyId)) throw new KmsError('INVALID_REQUEST', 'Aliases must refer to keys. Not aliases');
-  const key = await describeKey(kms, call, targetKeyId);
-  assertNotPendingDeletion(key);
-  return key;
+  return describeKey(kms, call, targetKeyId);
 }
 
 function notNamed(key: Key, why: NotNamed): KmsError {

@@ -100,6 +100,7 @@ describe('a key that is pending deletion', () => {
     const doomed = await createKey(domain.kms, newCall(), { description: '' });
     await createAlias(domain.kms, newCall(), { aliasName: 'alias/of-doomed', targetKeyId: doomed.id });
     await createAlias(domain.kms, newCall(), { aliasName: 'alias/app', targetKeyId: domain.key.id });
+    await describeKey(domain.kms, newCall(), doomed.id);
     const database = new SQLite(join(domain.dataDir, 'p11kms.sqlite'));
     database.prepare("UPDATE keys SET state = 'pending_deletion' WHERE id = ?").run(doomed.id);
     database.close();
@@ -111,7 +112,9 @@ describe('a key that is pending deletion', () => {
     ['once it is known here', true],
   ])('gets no name, %s', async (_when, known) => {
     const { kms, doomed } = await withDoomedKey();
-    await (known ? kms.keys.forget() : describeKey(kms, newCall(), doomed.id));
+    if (known) kms.keys.forget();
+    const { state } = await describeKey(kms, newCall(), doomed.id);
+    expect(state).toBe(known ? 'pending-deletion' : 'enabled');
     const refusal = { code: 'INVALID_STATE', message: `${doomed.arn} is pending deletion.` };
     for (const [name, aliasName] of [
       [createAlias, 'alias/new'],
