@@ -56,7 +56,7 @@ module.exports = {
       name: 'only-store-speaks-sql',
       severity: 'error',
       from: { pathNot: '^src/store/' },
-      to: { path: 'node_modules/(kysely|better-sqlite3)' },
+      to: { path: 'node_modules/(kysely|better-sqlite3|pg)/' },
     },
     {
       name: 'only-api-speaks-http',

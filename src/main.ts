@@ -6,7 +6,7 @@ import { Command } from 'commander';
 import { type DoctorOptions, doctor } from './cli/doctor';
 import { serve } from './cli/serve';
 import { settingsHelp } from './config/settings';
-import { EXIT, StartError } from './errors';
+import { EXIT, KmsError, StartError } from './errors';
 
 const { version, description } = JSON.parse(readFileSync(join(__dirname, '..', 'package.json'), 'utf8'));
 
@@ -29,7 +29,8 @@ program
   });
 
 program.parseAsync().catch((error: unknown) => {
-  if (!(error instanceof StartError)) throw error;
+  // A KmsError: what a start needs, the token or the store, was there, and went away.
+  if (!(error instanceof StartError || error instanceof KmsError)) throw error;
   process.stderr.write(`p11kms: ${error.message.replaceAll('\n', '\np11kms: ')}\n`);
-  process.exit(error.exitCode ?? EXIT.failed);
+  process.exit(error instanceof StartError ? error.exitCode : EXIT.failed);
 });

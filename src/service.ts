@@ -3,11 +3,14 @@ import { createApp } from './api/http';
 import { listen } from './api/server';
 import type { Config } from './config/load';
 import type { StartError } from './errors';
+import { cleanUp, type Housekeeping, keepHouse } from './housekeeping';
 import { startToken, type Token } from './hsm/token';
 import { createArns } from './kms/arns';
+import { createGcmCalls } from './kms/gcm-calls';
 import { createKeyDirectory } from './kms/key-directory';
-import { removeUnfinished } from './kms/keys';
 import type { Kms } from './kms/kms';
+import { createUsageLog } from './kms/usage-log';
+import type { StoreIdentity } from './store/identity';
 import { lockDataDirectory } from './store/lock';
 import { openStore, type Store } from './store/store';
 import type { Logger } from './telemetry/logger';
@@ -21,10 +24,8 @@ export interface Service {
   close(): Promise<void>;
 }
 
-const CLEAN_UP_EVERY_MS = 60_000;
-
 /** Together below the 10 seconds that supervisors leave a service to end. */
-const GRACE_MS = { requests: 6_500, jobs: 500 } as const;
+const GRACE_MS = { requests: 6_000, duties: 500, jobs: 500 } as const;
 
 /**
  * Starts the service.
@@ -41,26 +42,23 @@ export async function startService(
   let store: Store | undefined;
   let token: Token | undefined;
   try {
-    store = await openStore(config.dataDir);
+    store = await openStore(config.database ?? config.dataDir);
     const metrics = createMetrics(() => token?.stats().lanes ?? []);
-    const identity = await store.identity.read();
-    token = await startToken({
-      ...tokenAddress(config, identity),
-      ...config.lanes,
-      observer: tokenObserver(logger, metrics),
-      onFatal,
-    });
-    await store.identity.confirmServiceKey();
-    const kms = kmsOf(config, store, token, identity.id);
+    const observer = tokenObserver(logger, metrics);
+    token = await openToken(store, (identity) =>
+      startToken({ ...tokenAddress(config, identity), ...config.lanes, observer, onFatal }),
+    );
+    const { id } = await store.identity.read();
+    const kms = kmsOf(config, store, token, id);
     await cleanUp(kms, logger);
     const checks = { token: token.ping, store: store.ping };
     const app = createApp({ kms, logger, metrics, checks });
     const { host, port } = config.listen;
     const listening = await listen(app, host, port);
-    const cleaning = cleanUpRegularly(kms, logger, config.lanes.tokenTimeoutMs);
+    const housekeeping = keepHouse(kms, logger, { longestJobMs: longestJobMs(config) });
     const url = `http://${host.includes(':') ? `[${host}]` : host}:${listening.port}`;
     logger.info('p11kms is ready', { url, ...summary(token) });
-    return { url, close: () => close(listening, kms, cleaning, unlock) };
+    return { url, close: () => close(listening, kms, housekeeping, unlock) };
   } catch (error) {
     await token?.close(0);
     await store?.close();
@@ -69,25 +67,34 @@ export async function startService(
   }
 }
 
-async function cleanUp(kms: Kms, logger: Logger, olderThanMs?: number): Promise<void> {
-  const count = await removeUnfinished(kms, olderThanMs);
-  if (count > 0) logger.warn('removed keys whose making was cut short', { count });
+/** A job may wait as long as it may run. */
+function longestJobMs({ lanes }: Config): number {
+  return 2 * Math.max(lanes.tokenTimeoutMs, lanes.keyPairTimeoutMs);
 }
 
-/** What a request could not clean up behind itself, because the token was away, is cleaned up later. */
-function cleanUpRegularly(kms: Kms, logger: Logger, tokenTimeoutMs: number): NodeJS.Timeout {
-  // By then the job of a key in the making is over, and so is its wait.
-  const olderThanMs = 3 * tokenTimeoutMs + CLEAN_UP_EVERY_MS;
-  return setInterval(() => {
-    cleanUp(kms, logger, olderThanMs).catch((error: unknown) => {
-      logger.warn('cannot remove keys whose making was cut short; will try again', { error });
-    });
-  }, CLEAN_UP_EVERY_MS);
+/** Where the service key has to be made, one of the services that start at once does that, and the others wait. */
+async function openToken(store: Store, start: (identity: StoreIdentity) => Promise<Token>): Promise<Token> {
+  const { serviceKey } = await store.identity.read();
+  const open = async () => {
+    const token = await start(await store.identity.read());
+    await store.identity.confirmServiceKey();
+    return token;
+  };
+  return serviceKey.mayCreate ? store.exclusively('start', open) : open();
 }
 
-function kmsOf({ arnPrefix, privateKeyExport }: Config, store: Store, token: Token, storeId: string): Kms {
-  const arns = createArns(arnPrefix);
-  return { store, token, storeId, arns, keys: createKeyDirectory(store, arns), privateKeyExport };
+function kmsOf(config: Config, store: Store, token: Token, storeId: string): Kms {
+  const arns = createArns(config.arnPrefix);
+  return {
+    store,
+    token,
+    storeId,
+    arns,
+    keys: createKeyDirectory(store, arns),
+    gcmCalls: createGcmCalls(store, config.gcmCallsPerKeyVersion),
+    usage: createUsageLog(store),
+    privateKeyExport: config.privateKeyExport,
+  };
 }
 
 function summary({ report }: Token) {
@@ -105,12 +112,14 @@ function summary({ report }: Token) {
 
 async function close(
   listening: { close(timeoutMs: number): Promise<void> },
-  { token, store }: Kms,
-  cleaning: NodeJS.Timeout,
+  { token, store, usage }: Kms,
+  housekeeping: Housekeeping,
   unlock: () => void,
 ): Promise<void> {
-  clearInterval(cleaning);
   await listening.close(GRACE_MS.requests);
+  await housekeeping.stop(GRACE_MS.duties);
+  // When a key was last used is worth no failure.
+  await usage.flush().catch(() => undefined);
   await token.close(GRACE_MS.jobs);
   await store.close();
   unlock();

@@ -7,7 +7,8 @@ export interface Diagnosis {
   /** Why not. */
   readonly trouble?: string;
   readonly report?: TokenReport;
-  readonly store: { readonly directory: string; readonly id?: string };
+  /** Where the store is: a data directory, or a database of PostgreSQL, which is shown without its password. */
+  readonly store: ({ readonly directory: string } | { readonly database: string }) & { readonly id?: string };
   /** Objects of this store on the token that no row of it knows. */
   readonly unknownObjects: readonly TokenObject[];
   readonly removed: readonly string[];

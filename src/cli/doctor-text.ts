@@ -7,7 +7,7 @@ export function doctorText({ canRun, trouble, report, store, unknownObjects, rem
   const sections = [
     ...(report ? reportSections(report) : []),
     section('Store', [
-      ['directory', store.directory],
+      'database' in store ? ['database', store.database] : ['directory', store.directory],
       ['id', store.id ?? 'none yet: the first start makes it'],
     ]),
     section(

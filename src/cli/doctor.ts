@@ -46,9 +46,10 @@ async function printJson(remove: readonly string[]): Promise<number> {
 
 async function diagnose(remove: readonly string[]): Promise<{ diagnosis: Diagnosis; exitCode: number }> {
   const config = loadConfig(process.env);
-  const { dataDir } = config;
+  const { dataDir, database } = config;
+  const address = database ?? dataDir;
   // A look must not make a store where there is none.
-  const store = storeExists(dataDir) ? await openStore(dataDir) : undefined;
+  const store = (await storeExists(address)) ? await openStore(address) : undefined;
   try {
     const identity = await store?.identity.read();
     // A service key that nobody has seen yet is the service's to make.
@@ -63,7 +64,10 @@ async function diagnose(remove: readonly string[]): Promise<{ diagnosis: Diagnos
       canRun: !trouble,
       ...(trouble && { trouble: trouble.message }),
       ...(report && { report }),
-      store: { directory: dataDir, ...(identity && { id: identity.id }) },
+      store: {
+        ...(database ? { database: database.name } : { directory: dataDir }),
+        ...(identity && { id: identity.id }),
+      },
       unknownObjects: unknownObjects.filter(({ id }) => !remove.includes(id)),
       removed: trouble ? [] : remove,
     };
@@ -80,7 +84,7 @@ async function findUnknown(
   serviceKeyId: string,
 ): Promise<TokenObject[]> {
   const { output } = await worker.run('listObjects', { labelPrefix: labelPrefix(storeId) }, JOB_DEADLINE_MS);
-  const known = await store.keys.objects();
+  const known = await store.versions.objects();
   return output.objects.filter(({ id }) => id !== serviceKeyId && !known.has(id));
 }
 

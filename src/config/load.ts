@@ -1,13 +1,14 @@
 import { resolve } from 'node:path';
 import { Ajv } from 'ajv';
 import { StartError } from '../errors';
+import { DatabaseUrl, databaseUrlFault, hasPassword } from './database-url';
 import { Faults } from './faults';
 import { FileFault } from './files';
 import { type PinSource, PinValue, readPinFile } from './pin';
 import { expectation, type SettingName, settings, type Values } from './settings';
 import { environmentSource, fileSource, type Source } from './sources';
 
-/** What the service was told, checked and complete. Frozen; shown by JSON or util.inspect, it holds no PIN. */
+/** What the service was told, checked and complete. Frozen; shown by JSON or util.inspect, it holds no secret. */
 export interface Config {
   readonly pkcs11: {
     /** Absolute path. */
@@ -20,10 +21,14 @@ export interface Config {
   readonly pin: PinSource;
   /** Absolute path. */
   readonly dataDir: string;
+  /** Where the store is; in the data directory where there is none. */
+  readonly database?: DatabaseUrl;
   readonly listen: { readonly host: string; readonly port: number };
   /** Without a colon at its end. */
   readonly arnPrefix: string;
   readonly privateKeyExport: Values['P11KMS_PRIVATE_KEY_EXPORT'];
+  /** AES-GCM calls, after which a key version is replaced. */
+  readonly gcmCallsPerKeyVersion: number;
   readonly logLevel: Values['P11KMS_LOG_LEVEL'];
   readonly lanes: {
     readonly tokenWorkers: number;
@@ -44,13 +49,15 @@ const isComplete = new Ajv({ allErrors: true }).compile<Values>({
 });
 
 /**
- * Reads the settings from the environment and from the JSON file that it names, and takes P11KMS_PIN out
- * of `env`, so that no child process inherits it. Throws StartError with every fault on a line of its own.
+ * Reads the settings from the environment and from the JSON file that it names, and takes P11KMS_PIN and
+ * P11KMS_DATABASE_URL out of `env`, so that no child process inherits them. Throws StartError with every fault
+ * on a line of its own.
  */
 export function loadConfig(env: NodeJS.ProcessEnv): Config {
   const faults = new Faults();
   const environment = environmentSource(env, faults);
   delete env.P11KMS_PIN;
+  delete env.P11KMS_DATABASE_URL;
   const path = environment.values.get('P11KMS_CONFIG');
   const file = typeof path === 'string' ? fileSource(path, faults) : undefined;
   const sources = file ? [environment, file] : [environment];
@@ -60,6 +67,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     settings.map(([name, setting]) => [name, giver(name, sources)?.values.get(name) ?? setting.default]),
   );
   checkMeaning(values, sources, faults);
+  checkUnexposed(sources, faults);
   const pin = findPin(sources, faults);
   // What is missing may be in the file that cannot be read.
   if (path === undefined || file) checkNothingMissing(values, faults);
@@ -97,14 +105,22 @@ function checkNothingMissing(values: Record<string, unknown>, faults: Faults): v
   }
 }
 
-function findPin(sources: readonly Source[], faults: Faults): PinSource | undefined {
-  const exposed = sources.find((source) => source.exposed && source.values.has('P11KMS_PIN'));
-  if (exposed) {
-    faults.add(
-      exposed.place('P11KMS_PIN'),
-      "is readable by the file's group or by others: chmod 600 the file",
-    );
+function checkUnexposed(sources: readonly Source[], faults: Faults): void {
+  for (const { exposed, values, place } of sources) {
+    if (!exposed) continue;
+    for (const name of ['P11KMS_PIN', 'P11KMS_DATABASE_URL'] as const) {
+      if (isSecret(name, values.get(name)))
+        faults.add(place(name), "is readable by the file's group or by others: chmod 600 the file");
+    }
   }
+}
+
+function isSecret(name: 'P11KMS_PIN' | 'P11KMS_DATABASE_URL', value: unknown): boolean {
+  if (name === 'P11KMS_PIN') return value !== undefined;
+  return typeof value === 'string' && databaseUrlFault(value) === undefined && hasPassword(value);
+}
+
+function findPin(sources: readonly Source[], faults: Faults): PinSource | undefined {
   const [byValue, byFile] = [giver('P11KMS_PIN', sources), giver('P11KMS_PIN_FILE', sources)];
   if (byValue && byFile) {
     const places = `${byValue.place('P11KMS_PIN')} and ${byFile.place('P11KMS_PIN_FILE')}`;
@@ -130,6 +146,9 @@ function checkPinFile(path: string, place: string, faults: Faults): void {
 
 function toConfig(values: Values, pin: PinSource): Config {
   const initArgs = values.P11KMS_PKCS11_INIT_ARGS;
+  const url = values.P11KMS_DATABASE_URL;
+  const database = url === undefined ? undefined : new DatabaseUrl(url);
+  Object.freeze(database);
   Object.freeze(pin);
   return Object.freeze({
     pkcs11: Object.freeze({
@@ -140,9 +159,11 @@ function toConfig(values: Values, pin: PinSource): Config {
     }),
     pin,
     dataDir: resolve(values.P11KMS_DATA_DIR),
+    ...(database && { database }),
     listen: Object.freeze({ host: values.P11KMS_HOST, port: values.P11KMS_PORT }),
     arnPrefix: values.P11KMS_ARN_PREFIX,
     privateKeyExport: values.P11KMS_PRIVATE_KEY_EXPORT,
+    gcmCallsPerKeyVersion: values.P11KMS_GCM_CALLS_PER_KEY_VERSION,
     logLevel: values.P11KMS_LOG_LEVEL,
     lanes: Object.freeze({
       tokenWorkers: values.P11KMS_TOKEN_WORKERS,

@@ -1,5 +1,6 @@
 import { isIPv4 } from 'node:net';
 import { isAbsolute } from 'node:path';
+import { databaseUrlFault } from './database-url';
 import { assertReadable, FileFault } from './files';
 
 /** The part of JSON Schema that a setting may use. */
@@ -59,7 +60,14 @@ export const SETTINGS = {
   P11KMS_DATA_DIR: {
     schema: text,
     default: './data',
-    description: 'The directory of the store.',
+    description:
+      'The directory of the store, and of what a service notes for itself; no two services share one.',
+  },
+  P11KMS_DATABASE_URL: {
+    schema: text,
+    description:
+      'A PostgreSQL database for the store, in place of SQLite in the data directory: `postgres://user:password@host:5432/database`, and `?sslmode=verify-full` for TLS. In the JSON file only if nobody but its owner can read it, should there be a password in it; a file that `PGPASSFILE` names is a better place for that.',
+    check: databaseUrlFault,
   },
   P11KMS_HOST: {
     schema: text,
@@ -99,6 +107,12 @@ export const SETTINGS = {
     default: 'host',
     description:
       "Who fills in an AES-GCM IV: p11kms, with bytes from the token's generator, or the token itself, where it insists (AWS CloudHSM).",
+  },
+  P11KMS_GCM_CALLS_PER_KEY_VERSION: {
+    schema: { type: 'integer', minimum: 1, maximum: 4_294_967_296 },
+    default: 4_294_967_296,
+    description:
+      'AES-GCM encryptions under one version of a key, after which the key is rotated by itself. At most 2^32: the bound that NIST SP 800-38D sets for random IVs.',
   },
   P11KMS_TOKEN_TIMEOUT_MS: {
     schema: milliseconds,

@@ -10,6 +10,8 @@ export interface LaneJob {
   readonly reject: (error: unknown) => void;
   /** Whether nobody waits for the result any more. */
   readonly isUnwanted: () => boolean;
+  /** Whether it may be done again after its worker was lost. */
+  readonly mayRepeat: () => boolean;
   /** How often it was given to a worker. */
   executions: number;
 }

@@ -61,6 +61,35 @@ export interface Jobs {
     input: { readonly object: string; readonly aad: Buffer; readonly iv: Buffer; readonly sealed: Buffer };
     output: { readonly plaintext: Buffer };
   };
+  /** Decrypts and encrypts again: the plaintext stays in the worker. */
+  reEncrypt: {
+    input: {
+      readonly source: JobInput<'decrypt'>;
+      readonly destination: { readonly object: string; readonly aad: Buffer };
+    };
+    output: { readonly iv: Buffer; readonly sealed: Buffer };
+  };
+  /** Unwraps a private key and wraps it again: it stays on the token. */
+  rewrapPrivateKey: {
+    input: {
+      readonly spec: KeyPairSpecName;
+      readonly point: Buffer;
+      readonly source: {
+        readonly wrapping: Wrapping;
+        readonly encryptObject: string;
+        readonly wrapObject: string;
+        readonly aad: Buffer;
+        readonly iv: Buffer;
+        readonly sealed: Buffer;
+      };
+      readonly destination: {
+        readonly encryptObject: string;
+        readonly wrapObject: string;
+        readonly aad: Buffer;
+      };
+    };
+    output: { readonly iv: Buffer; readonly sealed: Buffer };
+  };
   generateDataKey: {
     input: {
       readonly object: string;

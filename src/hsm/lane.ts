@@ -31,6 +31,17 @@ const ONE_AT_A_TIME: ReadonlySet<JobName> = new Set(['createKeyObjects', 'destro
 /** A token that has much to do is no token that does not answer. */
 const URGENT: ReadonlySet<JobName> = new Set(['ping']);
 
+/** What a lane asks of whoever gave it a job. */
+export interface JobQuestions {
+  /** When the job's turn comes: whether nobody waits for it any more. */
+  readonly isUnwanted?: (() => boolean) | undefined;
+  /** Before the job is done again after its worker was lost: whether it may be. */
+  readonly mayRepeat?: (() => boolean) | undefined;
+}
+
+const never = () => false;
+const always = () => true;
+
 export class Lane {
   private readonly seats: readonly Seat[];
   private readonly queue: JobQueue;
@@ -78,18 +89,16 @@ export class Lane {
   /**
    * Has a job done by the next free worker.
    *
-   * @param isUnwanted asked when the job's turn comes: whether nobody waits for it any more
-   *
    * @throws KmsError THROTTLED where too many jobs wait, KEY_UNAVAILABLE where no worker can reach the token,
    *   TOKEN_TIMEOUT past the deadline, and whatever the job says
    */
   run(
     name: JobName,
     input: JobInput<JobName>,
-    isUnwanted: () => boolean = () => false,
+    { isUnwanted = never, mayRepeat = always }: JobQuestions = {},
   ): Promise<JobDone<JobName>> {
     return new Promise((resolve, reject) => {
-      const job: LaneJob = { name, input, resolve, reject, isUnwanted, executions: 0 };
+      const job: LaneJob = { name, input, resolve, reject, isUnwanted, mayRepeat, executions: 0 };
       if (this.isDown()) reject(unavailable());
       else if (this.startNow(job)) return;
       else if (URGENT.has(name)) this.queue.add(job, 'first');
@@ -161,7 +170,7 @@ export class Lane {
     if (!(error instanceof WorkerGone)) {
       job.reject(error);
       if (error instanceof KmsError && error.code === 'KEY_UNAVAILABLE') seat.doubt();
-    } else if (this.isRepeatable(job, error.reason)) this.queue.add(job, 'first');
+    } else if (this.isRepeatable(job, error.reason) && job.mayRepeat()) this.queue.add(job, 'first');
     else job.reject(lostJob(error, this.options.deadlineMs));
   }
 

@@ -52,9 +52,15 @@ export interface Token {
   /**
    * Has a job done on the token.
    *
+   * @param mayRepeat asked before a job that was lost with its worker is done again
    * @throws KmsError
    */
-  run<N extends JobName>(name: N, input: JobInput<N>, caller?: Caller): Promise<JobOutput<N>>;
+  run<N extends JobName>(
+    name: N,
+    input: JobInput<N>,
+    caller?: Caller,
+    mayRepeat?: () => boolean,
+  ): Promise<JobOutput<N>>;
   /** @throws KmsError where the token does not answer or is not this store's */
   ping(): Promise<void>;
   stats(): { readonly lanes: readonly Lane['stats'][] };
@@ -160,13 +166,14 @@ function jobs(observer: TokenObserver, token: Lane, keyPairs: Lane): Pick<Token,
     name: N,
     input: JobInput<N>,
     caller?: Caller,
+    mayRepeat?: () => boolean,
   ): Promise<JobOutput<N>> => {
     const lane = name === 'generateKeyPair' ? keyPairs : token;
     const begun = performance.now();
     const report = (outcome: Parameters<TokenObserver['jobDone']>[0]['outcome'], ms: number) =>
       observer.jobDone({ job: name, lane: lane.name, outcome, ms });
     try {
-      const { output, ms } = await lane.run(name, input, caller?.isGone);
+      const { output, ms } = await lane.run(name, input, { isUnwanted: caller?.isGone, mayRepeat });
       if (caller) caller.tokenMs += ms;
       report('ok', ms);
       return output as JobOutput<N>;

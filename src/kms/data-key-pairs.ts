@@ -3,7 +3,8 @@ import { KmsError } from '../errors';
 import { type KeyPairSpecName, keyPairSpec } from '../hsm/key-pair-specs';
 import { type AuthenticatedData, encodeAuthenticatedData } from './authenticated-data';
 import { encodeCiphertext, headerOf, type PrivateKeyCiphertext, privateKeyHeader } from './ciphertext';
-import type { Key } from './key';
+import { encryptingVersion } from './encrypting-version';
+import type { Key, KeyVersion } from './key';
 import type { Call, Kms } from './kms';
 import { assertMayLeave, openPrivateKey } from './private-key';
 import { stopDryRun, usableKey } from './usable-key';
@@ -17,6 +18,8 @@ export interface DataKeyPairRequest {
 
 export interface WrappedDataKeyPair {
   readonly key: Key;
+  /** The version that wraps the private key. */
+  readonly version: KeyVersion;
   readonly spec: KeyPairSpecName;
   /** X.509 SubjectPublicKeyInfo, DER. */
   readonly publicKey: Buffer;
@@ -35,8 +38,11 @@ export async function generateDataKeyPair(
 ): Promise<DataKeyPair> {
   const withPlaintext = kms.privateKeyExport === 'aws';
   const { pair, ciphertext, aad } = await generate(kms, call, request, withPlaintext);
-  if (!withPlaintext) return pair;
-  return { ...pair, privateKeyPlaintext: await openPrivateKey(kms, call, ciphertext, pair.key.current, aad) };
+  const plaintext = withPlaintext && {
+    privateKeyPlaintext: await openPrivateKey(kms, call, ciphertext, pair.version, aad),
+  };
+  kms.usage.note(pair.key, call);
+  return { ...pair, ...plaintext };
 }
 
 export async function generateDataKeyPairWithoutPlaintext(
@@ -44,7 +50,9 @@ export async function generateDataKeyPairWithoutPlaintext(
   call: Call,
   request: DataKeyPairRequest,
 ): Promise<WrappedDataKeyPair> {
-  return (await generate(kms, call, request, false)).pair;
+  const { pair } = await generate(kms, call, request, false);
+  kms.usage.note(pair.key, call);
+  return pair;
 }
 
 interface Generated {
@@ -60,31 +68,30 @@ async function generate(
   request: DataKeyPairRequest,
   withPlaintext: boolean,
 ): Promise<Generated> {
-  const key = await usableKey(kms, call, request.keyId);
+  const usable = await usableKey(kms, call, request.keyId);
   assertSpecWorks(kms, request.spec);
-  const { number: version, encryptObject, wrapObject } = key.current;
   const sealedKey = kms.privateKeyExport === 'never';
   const { wrapping } = kms.token.report.dialect;
   const about = { spec: keyPairSpec(request.spec), wrapping, sealedKey };
   if (withPlaintext) assertMayLeave(kms, about);
   const aadAfterPoint = encodeAuthenticatedData(request.authenticated);
-  const aadBeforePoint = privateKeyHeader(key.id, version, about);
   stopDryRun(request.dryRun);
-  const { publicKey, ...wrapped } = await kms.token.run(
-    'generateKeyPair',
-    { spec: request.spec, encryptObject, wrapObject, aadBeforePoint, aadAfterPoint },
-    call,
-  );
+  const { key, version, mayRepeat } = await encryptingVersion(kms, call, usable);
+  const { number, encryptObject, wrapObject } = version;
+  const aadBeforePoint = privateKeyHeader(key.id, number, about);
+  const job = { spec: request.spec, encryptObject, wrapObject, aadBeforePoint, aadAfterPoint };
+  const { publicKey, ...wrapped } = await kms.token.run('generateKeyPair', job, call, mayRepeat);
   const ciphertext: PrivateKeyCiphertext = {
     kind: 'private-key',
     keyId: key.id,
-    version,
+    version: number,
     ...about,
     ...wrapped,
   };
   const privateKeyCiphertext = encodeCiphertext(ciphertext);
   const aad = Buffer.concat([headerOf(ciphertext), aadAfterPoint]);
-  return { pair: { key, spec: request.spec, publicKey, privateKeyCiphertext }, ciphertext, aad };
+  const pair = { key, version, spec: request.spec, publicKey, privateKeyCiphertext };
+  return { pair, ciphertext, aad };
 }
 
 function assertSpecWorks({ token }: Kms, name: KeyPairSpecName): void {

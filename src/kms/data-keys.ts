@@ -1,7 +1,8 @@
 /** Data keys: random bytes that the token makes, and their ciphertext. */
 import { type AuthenticatedData, encodeAuthenticatedData } from './authenticated-data';
 import { dataHeader, encodeCiphertext } from './ciphertext';
-import type { Key } from './key';
+import { encryptingVersion } from './encrypting-version';
+import type { Key, KeyVersion } from './key';
 import type { Call, Kms } from './kms';
 import { stopDryRun, usableKey } from './usable-key';
 
@@ -15,6 +16,8 @@ export interface DataKeyRequest {
 
 export interface WrappedDataKey {
   readonly key: Key;
+  /** The version that the ciphertext is under. */
+  readonly version: KeyVersion;
   readonly ciphertext: Buffer;
 }
 
@@ -44,15 +47,14 @@ async function generate(
   { keyId, bytes, authenticated, dryRun }: DataKeyRequest,
   withPlaintext: boolean,
 ): Promise<WrappedDataKey & { plaintext?: Buffer }> {
-  const key = await usableKey(kms, call, keyId);
-  const { number: version, encryptObject: object } = key.current;
-  const aad = Buffer.concat([dataHeader(key.id, version), encodeAuthenticatedData(authenticated)]);
+  const usable = await usableKey(kms, call, keyId);
+  const aadAfterHeader = encodeAuthenticatedData(authenticated);
   stopDryRun(dryRun);
-  const { iv, sealed, plaintext } = await kms.token.run(
-    'generateDataKey',
-    { object, aad, bytes, withPlaintext },
-    call,
-  );
-  const ciphertext = encodeCiphertext({ kind: 'data', keyId: key.id, version, iv, sealed });
-  return { key, ciphertext, ...(plaintext && { plaintext }) };
+  const { key, version, mayRepeat } = await encryptingVersion(kms, call, usable);
+  const aad = Buffer.concat([dataHeader(key.id, version.number), aadAfterHeader]);
+  const job = { object: version.encryptObject, aad, bytes, withPlaintext };
+  const { iv, sealed, plaintext } = await kms.token.run('generateDataKey', job, call, mayRepeat);
+  kms.usage.note(key, call);
+  const ciphertext = encodeCiphertext({ kind: 'data', keyId: key.id, version: version.number, iv, sealed });
+  return { key, version, ciphertext, ...(plaintext && { plaintext }) };
 }

@@ -11,6 +11,8 @@ export interface KeyDirectory {
   /** @throws KmsError NOT_FOUND */
   resolve(reference: string): Promise<Key>;
   findById(id: KeyId): Promise<Key | undefined>;
+  /** As the store has it now, whatever is remembered. */
+  findAgain(id: KeyId): Promise<Key | undefined>;
   /** Forgets everything: to be called after every change. */
   forget(): void;
 }
@@ -23,7 +25,7 @@ const MEMORY_ENTRIES = 10_000;
 interface Memory<T> {
   /** What is remembered under the name, or else what `look` finds; failures are not remembered. */
   recall(name: string, look: () => Promise<T>): Promise<T>;
-  forget(): void;
+  forget(name?: string): void;
 }
 
 function createMemory<T>(): Memory<T> {
@@ -40,8 +42,9 @@ function createMemory<T>(): Memory<T> {
       found.catch(() => into.delete(name));
       return found;
     },
-    forget() {
-      entries = new Map();
+    forget(name) {
+      if (name === undefined) entries = new Map();
+      else entries.delete(name);
     },
   };
 }
@@ -67,6 +70,10 @@ export function createKeyDirectory(store: Store, arns: Arns): KeyDirectory {
 
   return {
     findById,
+    findAgain(id) {
+      keys.forget(id);
+      return findById(id);
+    },
     forget() {
       keys.forget();
       aliases.forget();
@@ -120,8 +127,9 @@ function rotationOf({ rotation_period_days, next_rotation_at }: KeyRow): Pick<Ke
 }
 
 function versionOf(row: KeyRow['versions'][number]): KeyVersion {
-  const { number, encrypt_object: encryptObject, wrap_object: wrapObject } = row;
+  const { number, encrypt_object: encryptObject, wrap_object: wrapObject, rotation: cause, rotated_at } = row;
   // The objects' ids are random and never used again, so a hash of them names the material for good.
   const materialId = createHash('sha256').update(`${encryptObject}${wrapObject}`).digest('hex');
-  return { number, encryptObject, wrapObject, materialId };
+  const rotation = cause !== null && rotated_at !== null && { rotation: { cause, at: new Date(rotated_at) } };
+  return { number, encryptObject, wrapObject, materialId, ...rotation };
 }

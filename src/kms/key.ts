@@ -1,3 +1,5 @@
+import type { RotationCause } from '../store/schema';
+
 declare const brand: unique symbol;
 type Branded<T, Name extends string> = T & { readonly [brand]: Name };
 
@@ -45,6 +47,13 @@ export interface KeyVersion {
   readonly wrapObject: string;
   /** Names the key material to clients: 64 hex digits. */
   readonly materialId: string;
+  /** The rotation that made it; absent for a key's first version. */
+  readonly rotation?: Rotation;
+}
+
+export interface Rotation {
+  readonly cause: RotationCause;
+  readonly at: Date;
 }
 
 export interface Alias {

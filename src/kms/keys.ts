@@ -1,89 +1,38 @@
-/** Making keys and changing their state. */
-import { randomBytes, randomUUID } from 'node:crypto';
+/** Making keys, finding them, and changing what they are. */
+import { randomUUID } from 'node:crypto';
 import { KmsError } from '../errors';
-import type { UnfinishedVersion } from '../store/keys';
 import type { Key, KeyId } from './key';
 import { keyOf } from './key-directory';
 import { isAlias, isKeyId } from './key-reference';
 import { assertNotPendingDeletion } from './key-state';
+import { makeVersion } from './key-versions';
 import type { Call, Kms } from './kms';
-import { labelPrefix } from './object-label';
 import { type Page, pageOf } from './page';
 
-/** CKA_ID is random and never derived: some tokens replace an object whose CKA_ID is taken. */
-const newObjectId = (): string => randomBytes(16).toString('hex');
+export interface CreateKeyRequest {
+  readonly description: string;
+  /** A key policy, JSON; absent for the default policy. */
+  readonly policy?: string;
+  readonly tags?: ReadonlyMap<string, string>;
+}
 
-/**
- * Makes a symmetric key: first the row, then the objects, then the row becomes active. A crash in between leaves a
- * row in state creating, by whose ids `removeUnfinished` cleans up.
- */
-export async function createKey(kms: Kms, call: Call, request: { description: string }): Promise<Key> {
-  const { store, token, keys } = kms;
+/** Makes a symmetric key. */
+export async function createKey(kms: Kms, call: Call, request: CreateKeyRequest): Promise<Key> {
   const id = randomUUID() as KeyId;
   call.keyId = id;
-  const encryptObject = newObjectId();
-  const wrapObject = newObjectId();
-  const label = (role: string) => `${labelPrefix(kms.storeId)}${id}/1/${role}`;
-  await store.keys.begin({ id, description: request.description, encryptObject, wrapObject });
-  const objects = {
-    encrypt: { id: encryptObject, label: label('encrypt') },
-    wrap: { id: wrapObject, label: label('wrap') },
-  };
-  try {
-    await token.run('createKeyObjects', objects, call);
-  } catch (error) {
-    await tryToRemove(kms, { keyId: id, number: 1, objects: [encryptObject, wrapObject] }, error);
-    throw error;
-  }
-  await store.keys.finish(id);
-  keys.forget();
-  return keys.resolve(id);
+  await makeVersion(kms, call, async (objects) => {
+    await kms.store.versions.beginKey({ id, ...request, ...objects });
+    return { keyId: id, number: 1 };
+  });
+  kms.keys.forget();
+  return kms.keys.resolve(id);
 }
-
-/** What cannot be removed now is left to the next `removeUnfinished`. */
-async function tryToRemove(kms: Kms, version: UnfinishedVersion, error: unknown): Promise<void> {
-  // The token may still be making the objects: too early to see them gone.
-  if (error instanceof KmsError && error.code === 'TOKEN_TIMEOUT') return;
-  try {
-    await remove(kms, version);
-  } catch {
-    // The error that brought us here is the one to report.
-  }
-}
-
-async function remove({ store, token }: TokenAndStore, version: UnfinishedVersion): Promise<void> {
-  await token.run('destroyObjects', { ids: version.objects });
-  await store.keys.abandon(version);
-}
-
-/**
- * Cleans up after key versions whose making was cut short.
- *
- * @param olderThanMs leaves those alone that may still be in the making
- * @returns how many there were
- * @throws KmsError where the token cannot be reached
- */
-export async function removeUnfinished(kms: TokenAndStore, olderThanMs = 0): Promise<number> {
-  const unfinished = await kms.store.keys.unfinished(olderThanMs);
-  for (const version of unfinished) await remove(kms, version);
-  return unfinished.length;
-}
-
-type TokenAndStore = Pick<Kms, 'store' | 'token'>;
 
 /** @throws KmsError NOT_FOUND */
 export async function describeKey({ keys }: Kms, call: Call, keyId: string): Promise<Key> {
   const key = await keys.resolve(keyId);
   call.keyId = key.id;
   return key;
-}
-
-export async function enableKey(kms: Kms, call: Call, keyId: string): Promise<void> {
-  await setState(kms, call, keyId, 'enabled');
-}
-
-export async function disableKey(kms: Kms, call: Call, keyId: string): Promise<void> {
-  await setState(kms, call, keyId, 'disabled');
 }
 
 /**
@@ -96,22 +45,49 @@ export async function describeKeyWithoutAlias(kms: Kms, call: Call, keyId: strin
   return describeKey(kms, call, keyId);
 }
 
-async function setState(kms: Kms, call: Call, keyId: string, state: 'enabled' | 'disabled'): Promise<void> {
-  const key = await describeKeyWithoutAlias(kms, call, keyId);
-  await kms.store.keys.setState(key.id, state);
+/**
+ * Changes a key whose state allows it: `assertState` says so of what is known, and `write` decides.
+ *
+ * @throws KmsError INVALID_ARN, NOT_FOUND, and what `assertState` throws
+ */
+export async function changeKey(
+  kms: Kms,
+  call: Call,
+  keyId: string,
+  assertState: (key: Key) => void,
+  write: (key: Key) => Promise<boolean>,
+): Promise<Key> {
+  const known = await describeKeyWithoutAlias(kms, call, keyId);
+  assertState(known);
+  const written = await write(known);
   kms.keys.forget();
+  const key = await kms.keys.resolve(known.id);
+  if (written) return key;
+  // Somebody else was faster.
+  assertState(key);
+  throw new KmsError('CONFLICT', `${key.arn} is being changed by another request: try again.`);
 }
 
-/** @throws KmsError INVALID_ARN, NOT_FOUND, INVALID_STATE */
+export async function enableKey(kms: Kms, call: Call, keyId: string): Promise<void> {
+  await changeKey(kms, call, keyId, assertNotPendingDeletion, ({ id }) =>
+    kms.store.keys.setState(id, 'enabled'),
+  );
+}
+
+export async function disableKey(kms: Kms, call: Call, keyId: string): Promise<void> {
+  await changeKey(kms, call, keyId, assertNotPendingDeletion, ({ id }) =>
+    kms.store.keys.setState(id, 'disabled'),
+  );
+}
+
 export async function updateKeyDescription(
   kms: Kms,
   call: Call,
   { keyId, description }: { keyId: string; description: string },
 ): Promise<void> {
-  const key = await describeKeyWithoutAlias(kms, call, keyId);
-  assertNotPendingDeletion(key);
-  await kms.store.keys.setDescription(key.id, description);
-  kms.keys.forget();
+  await changeKey(kms, call, keyId, assertNotPendingDeletion, ({ id }) =>
+    kms.store.keys.setDescription(id, description),
+  );
 }
 
 /** @throws KmsError INVALID_MARKER */

@@ -1,7 +1,9 @@
 import type { Token } from '../hsm/token';
 import type { Store } from '../store/store';
 import type { Arns } from './arns';
+import type { GcmCalls } from './gcm-calls';
 import type { KeyDirectory } from './key-directory';
+import type { UsageLog } from './usage-log';
 
 /** What the owner of the service decided about plaintext private keys (`P11KMS_PRIVATE_KEY_EXPORT`). */
 export type PrivateKeyExport = 'never' | 'on-request' | 'aws';
@@ -14,6 +16,8 @@ export interface Kms {
   readonly storeId: string;
   readonly arns: Arns;
   readonly keys: KeyDirectory;
+  readonly gcmCalls: GcmCalls;
+  readonly usage: UsageLog;
   readonly privateKeyExport: PrivateKeyExport;
 }
 
@@ -23,6 +27,8 @@ export interface Kms {
  */
 export interface Call {
   readonly requestId: string;
+  /** The protocol's name of the operation. */
+  readonly operation: string;
   /** The key that the request turned out to be about. */
   keyId?: string;
   /** Milliseconds that the token spent on the request. */

@@ -17,6 +17,9 @@ export async function usableKey(kms: Kms, call: Call, keyId: string): Promise<Ke
 
 /** All checks have passed and nothing is to be done. */
 export function stopDryRun(dryRun: boolean): void {
-  if (dryRun)
-    throw new KmsError('DRY_RUN', 'The request would have succeeded, but the DryRun option is set.');
+  if (dryRun) throw dryRunOk();
+}
+
+export function dryRunOk(): KmsError {
+  return new KmsError('DRY_RUN', 'The request would have succeeded, but the DryRun option is set.');
 }

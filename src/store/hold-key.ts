@@ -1,4 +1,5 @@
 import type { Transaction } from 'kysely';
+import { CHANGEABLE } from './keys';
 import type { Database } from './schema';
 
 /**
@@ -12,7 +13,7 @@ export async function holdKey(tx: Transaction<Database>, id: string): Promise<bo
     .updateTable('keys')
     .set((row) => ({ state: row.ref('state') }))
     .where('id', '=', id)
-    .where('state', 'in', ['enabled', 'disabled'])
+    .where('state', 'in', CHANGEABLE)
     .executeTakeFirst();
   return numUpdatedRows === 1n;
 }

@@ -1,162 +1,94 @@
 import type { Kysely, Selectable } from 'kysely';
-import type { Database, KeysTable, KeyVersionsTable } from './schema';
+import type { Database, KeyState, KeysTable, KeyVersionsTable } from './schema';
 
 export interface KeyRow extends Selectable<KeysTable> {
   /** Active ones only, oldest first. */
   readonly versions: readonly Selectable<KeyVersionsTable>[];
 }
 
-export interface NewKey {
-  readonly id: string;
-  readonly description: string;
-  readonly encryptObject: string;
-  readonly wrapObject: string;
-}
-
-/** A version whose making was not finished, and what it may have left on the token. */
-export interface UnfinishedVersion {
-  readonly keyId: string;
-  readonly number: number;
-  readonly objects: readonly string[];
-}
+/** What changes a key: whether it did, which it does not where the key is in a state that forbids it. */
+type Change = Promise<boolean>;
 
 export interface KeyRepository {
-  /** Records a key and its first version before anything is made on the token. */
-  begin(key: NewKey): Promise<void>;
-  /** The first version's objects are on the token: the key exists from now on. Rejects where it was not begun. */
-  finish(id: string): Promise<void>;
-  /** Versions in the making, begun at least so many milliseconds ago. */
-  unfinished(olderThanMs?: number): Promise<UnfinishedVersion[]>;
-  /** Forgets a version that was never finished, and its key where it was the first. */
-  abandon(version: UnfinishedVersion): Promise<void>;
+  /** Keys in the making and tombstones are not found. */
   find(id: string): Promise<KeyRow | undefined>;
   /** Up to `limit` keys in the order of their ids, after `after`. */
   list(limit: number, after?: string): Promise<KeyRow[]>;
-  setState(id: string, state: 'enabled' | 'disabled'): Promise<void>;
-  setDescription(id: string, description: string): Promise<void>;
-  /** Every object on the token that a row knows, by CKA_ID. */
-  objects(): Promise<Set<string>>;
+  /** Not while the key is pending deletion. */
+  setState(id: string, state: 'enabled' | 'disabled'): Change;
+  /** Not while the key is pending deletion. */
+  setDescription(id: string, description: string): Change;
+  /** Of an enabled key only; `undefined` turns rotation off. */
+  setRotation(id: string, schedule: { days: number; nextAt: number } | undefined): Change;
+  /** Enabled keys whose automatic rotation is due. */
+  dueForRotation(now: number): Promise<string[]>;
 }
 
-export function keyRepository(db: Kysely<Database>): KeyRepository {
-  const existing = db.selectFrom('keys').selectAll().where('state', '<>', 'creating');
+/** The states of a key that clients can see. */
+const VISIBLE: readonly KeyState[] = ['enabled', 'disabled', 'pending_deletion', 'deleting'];
+/** The states in which a key can be changed. */
+export const CHANGEABLE: readonly KeyState[] = ['enabled', 'disabled'];
 
-  const withVersions = async (rows: readonly Selectable<KeysTable>[]): Promise<KeyRow[]> => {
-    if (rows.length === 0) return [];
-    const versions = await db
-      .selectFrom('key_versions')
-      .selectAll()
-      .where(
-        'key_id',
-        'in',
-        rows.map(({ id }) => id),
-      )
-      .where('state', '=', 'active')
-      .orderBy('number')
-      .execute();
-    return rows.map((row) => ({ ...row, versions: versions.filter(({ key_id }) => key_id === row.id) }));
+export function keyRepository(db: Kysely<Database>): KeyRepository {
+  const visible = db.selectFrom('keys').selectAll().where('state', 'in', VISIBLE);
+
+  const update = async (
+    id: string,
+    states: readonly KeyState[],
+    values: Partial<Pick<Selectable<KeysTable>, UpdatedColumn>>,
+  ): Change => {
+    const { numUpdatedRows } = await db
+      .updateTable('keys')
+      .set(values)
+      .where('id', '=', id)
+      .where('state', 'in', states)
+      .executeTakeFirst();
+    return numUpdatedRows === 1n;
   };
 
   return {
-    begin: (key) => begin(db, key),
-    finish: (id) => finish(db, id),
-
-    async unfinished(olderThanMs = 0) {
-      const rows = await db
-        .selectFrom('key_versions')
-        .selectAll()
-        .where('state', '=', 'creating')
-        .where('created_at', '<=', Date.now() - olderThanMs)
-        .execute();
-      return rows.map(({ key_id, number, encrypt_object, wrap_object }) => ({
-        keyId: key_id,
-        number,
-        objects: [encrypt_object, wrap_object],
-      }));
-    },
-
-    abandon: (version) => abandon(db, version),
-
     async find(id) {
-      const [key] = await withVersions(await existing.where('id', '=', id).execute());
+      const [key] = await withVersions(db, await visible.where('id', '=', id).execute());
       return key;
     },
 
     async list(limit, after = '') {
-      return withVersions(await existing.where('id', '>', after).orderBy('id').limit(limit).execute());
+      return withVersions(db, await visible.where('id', '>', after).orderBy('id').limit(limit).execute());
     },
 
-    async setState(id, state) {
-      await db
-        .updateTable('keys')
-        .set({ state })
-        .where('id', '=', id)
-        .where('state', '<>', 'creating')
+    setState: (id, state) => update(id, CHANGEABLE, { state }),
+
+    setDescription: (id, description) => update(id, CHANGEABLE, { description }),
+
+    setRotation: (id, schedule) =>
+      update(id, ['enabled'], {
+        rotation_period_days: schedule?.days ?? null,
+        next_rotation_at: schedule?.nextAt ?? null,
+      }),
+
+    async dueForRotation(now) {
+      const rows = await db
+        .selectFrom('keys')
+        .select('id')
+        .where('state', '=', 'enabled')
+        .where('next_rotation_at', '<=', now)
         .execute();
-    },
-
-    setDescription: (id, description) => setDescription(db, id, description),
-
-    async objects() {
-      const rows = await db.selectFrom('key_versions').select(['encrypt_object', 'wrap_object']).execute();
-      return new Set(rows.flatMap((row) => [row.encrypt_object, row.wrap_object]));
+      return rows.map(({ id }) => id);
     },
   };
 }
 
-async function begin(db: Kysely<Database>, key: NewKey): Promise<void> {
-  const created_at = Date.now();
-  await db.transaction().execute(async (tx) => {
-    await tx
-      .insertInto('keys')
-      .values({ id: key.id, state: 'creating', description: key.description, current_version: 1, created_at })
-      .execute();
-    await tx
-      .insertInto('key_versions')
-      .values({
-        key_id: key.id,
-        number: 1,
-        state: 'creating',
-        encrypt_object: key.encryptObject,
-        wrap_object: key.wrapObject,
-        created_at,
-      })
-      .execute();
-  });
-}
+type UpdatedColumn = 'state' | 'description' | 'rotation_period_days' | 'next_rotation_at';
 
-async function finish(db: Kysely<Database>, id: string): Promise<void> {
-  await db.transaction().execute(async (tx) => {
-    const { numUpdatedRows } = await tx
-      .updateTable('key_versions')
-      .set({ state: 'active' })
-      .where('key_id', '=', id)
-      .where('number', '=', 1)
-      .where('state', '=', 'creating')
-      .executeTakeFirst();
-    // Somebody cleaned up meanwhile: nobody may be told of a key whose objects are gone.
-    if (numUpdatedRows !== 1n) throw new Error(`key ${id} is not in the making`);
-    await tx.updateTable('keys').set({ state: 'enabled' }).where('id', '=', id).execute();
-  });
-}
-
-async function abandon(db: Kysely<Database>, { keyId, number }: UnfinishedVersion): Promise<void> {
-  await db.transaction().execute(async (tx) => {
-    await tx
-      .deleteFrom('key_versions')
-      .where('key_id', '=', keyId)
-      .where('number', '=', number)
-      .where('state', '=', 'creating')
-      .execute();
-    await tx.deleteFrom('keys').where('id', '=', keyId).where('state', '=', 'creating').execute();
-  });
-}
-
-async function setDescription(db: Kysely<Database>, id: string, description: string): Promise<void> {
-  await db
-    .updateTable('keys')
-    .set({ description })
-    .where('id', '=', id)
-    .where('state', 'in', ['enabled', 'disabled'])
+async function withVersions(db: Kysely<Database>, rows: readonly Selectable<KeysTable>[]): Promise<KeyRow[]> {
+  if (rows.length === 0) return [];
+  const ids = rows.map(({ id }) => id);
+  const versions = await db
+    .selectFrom('key_versions')
+    .selectAll()
+    .where('key_id', 'in', ids)
+    .where('state', '=', 'active')
+    .orderBy('number')
     .execute();
+  return rows.map((row) => ({ ...row, versions: versions.filter(({ key_id }) => key_id === row.id) }));
 }

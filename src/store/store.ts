@@ -1,83 +1,70 @@
 /** The store: what p11kms knows about its keys, and nothing that could open one. */
-import { chmodSync, existsSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
-import SQLite from 'better-sqlite3';
-import { Kysely, SqliteDialect, sql } from 'kysely';
-import { StartError } from '../errors';
 import { type AliasRepository, aliasRepository } from './aliases';
+import { type DeletionRepository, deletionRepository } from './deletions';
+import type { Engine } from './engine';
+import { type Exclusively, exclusively } from './exclusively';
+import { type HeartbeatRepository, heartbeatRepository } from './heartbeat';
 import { type IdentityRepository, identityRepository } from './identity';
+import { type KeyUsageRepository, keyUsageRepository } from './key-usage';
+import { type KeyVersionRepository, keyVersionRepository } from './key-versions';
 import { type KeyRepository, keyRepository } from './keys';
-import { migrate } from './migrations';
-import type { Database } from './schema';
+import { type DatabaseAddress, openPostgres, postgresExists } from './postgres';
+import { openSqlite, sqliteExists } from './sqlite';
 
 export interface Store {
   readonly identity: IdentityRepository;
+  readonly heartbeat: HeartbeatRepository;
   readonly keys: KeyRepository;
+  readonly versions: KeyVersionRepository;
+  readonly deletions: DeletionRepository;
+  readonly usage: KeyUsageRepository;
   readonly aliases: AliasRepository;
+  /**
+   * Does the work while nobody else, in this or any other process on the same store, does work of the same name. Waits
+   * at most 30 s for the others. Not for work that calls it again with the same name: that would wait for itself. Should
+   * PostgreSQL go away meanwhile, another process may begin before the work has ended.
+   *
+   * @throws KmsError TOKEN_TIMEOUT, and whatever the work throws
+   */
+  readonly exclusively: Exclusively;
   /** Rejects where the store does not answer. */
   ping(): Promise<void>;
   close(): Promise<void>;
 }
 
-const FILE = 'p11kms.sqlite';
-/** Another process, a backup for one, may hold the lock for a moment. */
-const BUSY_TIMEOUT_MS = 5_000;
+/** A data directory, where the store is a file of SQLite, or a database of PostgreSQL. */
+export type StoreAddress = string | DatabaseAddress;
 
-/** Whether there is a store in this directory already. */
-export function storeExists(dataDir: string): boolean {
-  return existsSync(join(dataDir, FILE));
+/**
+ * Whether there is a store at the address already.
+ *
+ * @throws StartError where that cannot be found out
+ */
+export async function storeExists(address: StoreAddress): Promise<boolean> {
+  return typeof address === 'string' ? sqliteExists(address) : postgresExists(address);
 }
 
 /**
- * Opens the store in the data directory, makes one where there is none, and brings its schema up to date.
+ * Opens the store at the address, makes one where there is none, and brings its schema up to date.
  *
  * @throws StartError
  */
-export async function openStore(dataDir: string): Promise<Store> {
-  const file = join(dataDir, FILE);
-  let database: SQLite.Database | undefined;
-  try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-    database = new SQLite(file, { timeout: BUSY_TIMEOUT_MS });
-    chmodSync(file, 0o600);
-    setPragmas(database);
-    const db = new Kysely<Database>({ dialect: new SqliteDialect({ database }) });
-    await migrateAtOnce(database, db);
-    return storeOf(db);
-  } catch (error) {
-    database?.close();
-    const why = error instanceof Error ? error.message : String(error);
-    throw new StartError(`the store ${file} cannot be used: ${why}`, undefined, { cause: error });
-  }
+export async function openStore(address: StoreAddress): Promise<Store> {
+  return storeOf(await (typeof address === 'string' ? openSqlite(address) : openPostgres(address)));
 }
 
-function setPragmas(database: SQLite.Database): void {
-  database.pragma('journal_mode = WAL');
-  // A key that a client was told of must survive a power cut.
-  database.pragma('synchronous = FULL');
-  database.pragma('foreign_keys = ON');
-}
-
-/**
- * All of it or nothing, and one process at a time: Kysely gives SQLite's migrations no transaction, so a crash would
- * leave half a schema, and two processes would make the same tables.
- */
-async function migrateAtOnce(database: SQLite.Database, db: Kysely<Database>): Promise<void> {
-  database.exec('BEGIN IMMEDIATE');
-  try {
-    await migrate(db);
-    database.exec('COMMIT');
-  } finally {
-    if (database.inTransaction) database.exec('ROLLBACK');
-  }
-}
-
-function storeOf(db: Kysely<Database>): Store {
+function storeOf(engine: Engine): Store {
+  const { db, ping, close } = engine;
   return {
     identity: identityRepository(db),
+    heartbeat: heartbeatRepository(db),
     keys: keyRepository(db),
+    versions: keyVersionRepository(db),
+    deletions: deletionRepository(db),
+    usage: keyUsageRepository(db),
     aliases: aliasRepository(db),
-    ping: async () => void (await sql`select 1`.execute(db)),
-    close: () => db.destroy(),
+    exclusively: exclusively(engine),
+    ping,
+    close,
   };
 }

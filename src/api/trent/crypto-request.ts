@@ -14,6 +14,11 @@ interface CryptoRequest {
 
 const NO_CONTEXT: ReadonlyMap<string, string> = new Map();
 
+/** What a ciphertext is bound to. */
+export const encryptionContextOf = (pairs = NO_CONTEXT) => ({ kind: 'context', pairs }) as const;
+
 /** What the domain wants to know of every such request. */
-export const cryptoOptions = ({ EncryptionContext = NO_CONTEXT, DryRun = false }: CryptoRequest) =>
-  ({ authenticated: { kind: 'context', pairs: EncryptionContext }, dryRun: DryRun }) as const;
+export const cryptoOptions = ({ EncryptionContext, DryRun = false }: CryptoRequest) => ({
+  authenticated: encryptionContextOf(EncryptionContext),
+  dryRun: DryRun,
+});

@@ -13,8 +13,13 @@ const CONTENT_TYPE = 'application/x-amz-json-1.1';
 export const trent =
   (kms: Kms): Protocol =>
   async (request) => {
-    const call: Call = { requestId: request.id, tokenMs: 0, isGone: request.isGone };
     const operation = OPERATIONS.get(String(request.headers['x-amz-target']));
+    const call: Call = {
+      requestId: request.id,
+      operation: operation?.name ?? 'unknown',
+      tokenMs: 0,
+      isGone: request.isGone,
+    };
     try {
       if (!request.body) throw tooLong();
       if (!operation) throw unknownOperation();

@@ -1,7 +1,7 @@
 import Ajv from 'ajv';
 import type { AnySchemaObject, DataValidationCxt, SchemaValidateFunction } from 'ajv/dist/types';
 import { decodeBase64 } from './base64';
-import { conversionFault, lengthBetween } from './wording';
+import { conversionFault, lengthBetween, unlike, WITHOUT_NUL } from './wording';
 
 /**
  * What a keyword of ours finds wrong. `malformed`: not of the member's type; `constraint`: of the type, but
@@ -16,6 +16,8 @@ interface TextList {
   readonly maxItems: number;
   readonly minLength: number;
   readonly maxLength: number;
+  /** The only texts there are, if they are few. */
+  readonly values?: readonly string[];
 }
 
 /** What p11kms has of a member's values, and why not the others: the end of a sentence. */
@@ -81,17 +83,26 @@ function judgeTextMap(
   return undefined;
 }
 
+const NUL_IN_LIST: Finding = {
+  keyword: 'constraint',
+  message: `Member must satisfy constraint: [${unlike(WITHOUT_NUL)}]`,
+};
+
 /** `textList: { … }`: strings. One keyword and not `items`, because `items` would list every fault of a long list. */
 function judgeTextList(limits: TextList, value: readonly unknown[]): Finding | undefined {
-  const { maxItems, minLength, maxLength } = limits;
+  const { maxItems, minLength, maxLength, values } = limits;
   const odd = value.find((text) => text !== null && typeof text !== 'string');
   if (odd !== undefined) return { keyword: 'malformed', message: conversionFault(odd, 'string') };
   const fault = lengthBetween(value.length, 0, maxItems);
   if (fault !== undefined) return { keyword: 'constraint', message: fault };
   const fits = (text: unknown) =>
-    typeof text === 'string' && text.length >= minLength && text.length <= maxLength;
-  if (value.every(fits)) return undefined;
+    typeof text === 'string' &&
+    text.length >= minLength &&
+    text.length <= maxLength &&
+    (values?.includes(text) ?? true);
+  if (value.every(fits)) return value.some((text) => String(text).includes('\0')) ? NUL_IN_LIST : undefined;
   const constraints = [
+    ...(values ? [`Member must satisfy enum value set: [${values.join(', ')}]`] : []),
     `Member must have length less than or equal to ${maxLength}`,
     `Member must have length greater than or equal to ${minLength}`,
     'Member must not be null',

@@ -1,5 +1,6 @@
 import type { SchemaObject } from 'ajv';
 import { ABSENT } from './absent';
+import { WITHOUT_NUL } from './wording';
 
 declare const value: unique symbol;
 
@@ -21,10 +22,12 @@ export function structure<R extends Members, O extends Members>(
 
 // The keywords that JSON Schema does not have are explained in keywords.ts.
 
+/** Text without U+0000, which PostgreSQL cannot hold. A pattern that takes the place of this one has to see to that. */
 const text = (minLength: number, maxLength: number): Schema<string> => ({
   type: 'string',
   minLength,
   maxLength,
+  pattern: WITHOUT_NUL,
 });
 
 const integer = (minimum: number, maximum: number): Schema<number> => ({
@@ -88,7 +91,15 @@ export const encryptionAlgorithm = choice([
   'SM2PKE',
 ]);
 
-export const dryRunModifiers = lacking('array');
+export const dryRunModifiers: Schema<readonly 'IGNORE_CIPHERTEXT'[]> = {
+  type: 'array',
+  textList: { maxItems: 1, minLength: 1, maxLength: 64, values: ['IGNORE_CIPHERTEXT'] },
+};
+
+/** AWS KMS waits 30 days where the request does not say. */
+export const pendingWindowInDays = integer(7, 30);
+export const rotationPeriodInDays = integer(90, 2560);
+export const includeKeyMaterial = choice(['ROTATIONS_ONLY', 'ALL_KEY_MATERIAL']);
 
 export const keyUsage = choice(
   ['ENCRYPT_DECRYPT'],

@@ -16,6 +16,12 @@ export function conversionFault(value: unknown, wanted: string): string {
   return `${found}_VALUE can not be converted to ${NOUNS[wanted] ?? wanted}`;
 }
 
+/** The pattern of text that every store can hold. */
+export const WITHOUT_NUL = '[^\\u0000]*';
+
+/** What a value breaks that does not match. */
+export const unlike = (pattern: string) => `Member must satisfy regular expression pattern: ${pattern}`;
+
 const NOUNS: Record<string, string> = {
   string: 'a String',
   blob: 'a Blob',
@@ -72,7 +78,7 @@ function constraint({ keyword, params, schema, message }: ErrorObject): string {
     case 'maximum':
       return atMost('value', params.limit);
     case 'pattern':
-      return `Member must satisfy regular expression pattern: ${params.pattern}`;
+      return unlike(params.pattern);
     case 'enum':
       return `Member must satisfy enum value set: [${params.allowedValues.join(', ')}]`;
     default:

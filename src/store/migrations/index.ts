@@ -12,11 +12,13 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
 /**
  * Brings the schema up to date.
  *
+ * @param schemaName where the database has several, and others may have migrations of their own
  * @throws where that fails, or the store has been in the hands of a newer p11kms
  */
-export async function migrate(db: Kysely<Database>): Promise<void> {
+export async function migrate(db: Kysely<Database>, schemaName?: string): Promise<void> {
   const provider = { getMigrations: async () => ({ ...MIGRATIONS }) };
-  const { error } = await new Migrator({ db, provider }).migrateToLatest();
+  const schema = schemaName === undefined ? {} : { migrationTableSchema: schemaName };
+  const { error } = await new Migrator({ db, provider, ...schema }).migrateToLatest();
   if (!error) return;
   const newer = await unknownMigration(db);
   if (newer === undefined) throw error;

@@ -22,7 +22,7 @@ export const KEY: Key = {
   id: KEY_ID,
   arn: KEY_ARN,
   description: 'a key',
-  enabled: true,
+  state: 'enabled',
   createdAt: new Date('2026-01-02T03:04:05.678Z'),
   current: version(2),
   versions: new Map([

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { inspect } from 'node:util';
 import fc from 'fast-check';
+import { DatabaseUrl } from '../../../src/config/database-url';
 import { loadConfig } from '../../../src/config/load';
 import { readPin } from '../../../src/config/pin';
 import { settings } from '../../../src/config/settings';
@@ -26,6 +27,7 @@ describe('loadConfig', () => {
       listen: { host: '127.0.0.1', port: 8080 },
       arnPrefix: 'arn:aws:kms:us-east-1:111122223333',
       privateKeyExport: 'on-request',
+      gcmCallsPerKeyVersion: 2 ** 32,
       logLevel: 'info',
       lanes: {
         tokenWorkers: 2,
@@ -40,6 +42,7 @@ describe('loadConfig', () => {
 
   const everything = {
     P11KMS_DATA_DIR: '/var/lib/p11kms',
+    P11KMS_DATABASE_URL: 'postgres://db.example/p11kms',
     P11KMS_HOST: '::1',
     P11KMS_PORT: '0',
     P11KMS_ARN_PREFIX: 'arn:verenc:111122223333',
@@ -47,6 +50,7 @@ describe('loadConfig', () => {
     P11KMS_LOG_LEVEL: 'debug',
     P11KMS_PKCS11_INIT_ARGS: "configdir='sql:/db'",
     P11KMS_GCM_IV: 'token',
+    P11KMS_GCM_CALLS_PER_KEY_VERSION: '1000000',
     P11KMS_TOKEN_TIMEOUT_MS: '1000',
     P11KMS_KEY_PAIR_TIMEOUT_MS: '2000',
     P11KMS_TOKEN_WORKERS: '3',
@@ -59,6 +63,7 @@ describe('loadConfig', () => {
     tokenLabel: 'p11kms',
     pinFile,
     dataDir: '/var/lib/p11kms',
+    databaseUrl: 'postgres://db.example/p11kms',
     host: '::1',
     port: 0,
     arnPrefix: 'arn:verenc:111122223333',
@@ -66,6 +71,7 @@ describe('loadConfig', () => {
     logLevel: 'debug',
     pkcs11InitArgs: "configdir='sql:/db'",
     gcmIv: 'token',
+    gcmCallsPerKeyVersion: 1_000_000,
     tokenTimeoutMs: 1000,
     keyPairTimeoutMs: 2000,
     tokenWorkers: 3,
@@ -77,9 +83,11 @@ describe('loadConfig', () => {
     pkcs11: { module: module_, tokenLabel: 'p11kms', initArgs: "configdir='sql:/db'", gcmIv: 'token' },
     pin: { kind: 'file', path: pinFile },
     dataDir: '/var/lib/p11kms',
+    database: new DatabaseUrl('postgres://db.example/p11kms'),
     listen: { host: '::1', port: 0 },
     arnPrefix: 'arn:verenc:111122223333',
     privateKeyExport: 'never',
+    gcmCallsPerKeyVersion: 1_000_000,
     logLevel: 'debug',
     lanes: {
       tokenWorkers: 3,
@@ -117,7 +125,7 @@ describe('loadConfig', () => {
   it('is frozen all through', () => {
     const { pkcs11, pin, listen, lanes, ...rest } = load();
     for (const part of [load(), pkcs11, pin, listen, lanes]) expect(Object.isFrozen(part)).toBe(true);
-    expect(Object.values(rest).every((value) => typeof value === 'string')).toBe(true);
+    expect(Object.values(rest).every((value) => typeof value !== 'object')).toBe(true);
   });
 });
 
@@ -210,7 +218,7 @@ describe('a bad environment variable is refused', () => {
     ['P11KMS_PROT', '1', 'is not a setting; did you mean P11KMS_PORT?'],
     ['P11KMS_TOKEN_LABLE', 'x', 'is not a setting; did you mean P11KMS_TOKEN_LABEL?'],
     ['P11KMS_port', '1', 'is not a setting; did you mean P11KMS_PORT?'],
-    ['P11KMS_DATABASE_URL', 'x', 'is not a setting'],
+    ['P11KMS_SOMETHING', 'x', 'is not a setting'],
     ['P11KMS___proto__', 'x', 'is not a setting'],
     ['P11KMS_', 'x', 'is not a setting'],
     ['P11KMS_A\nB', 'x', 'is not a setting'],

@@ -45,7 +45,7 @@ describe('nearest', () => {
     expect(nearest(given, names)).toBe(meant);
   });
 
-  it.each(['P11KMS_', 'P11KMS_DATABASE_URL', '', 'colour'])('of %j is nothing', (given) => {
+  it.each(['P11KMS_', 'P11KMS_SOMETHING', '', 'colour'])('of %j is nothing', (given) => {
     expect(nearest(given, names)).toBeUndefined();
   });
 });

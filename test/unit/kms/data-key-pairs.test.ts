@@ -38,7 +38,7 @@ describe('a data key pair', () => {
     const { kms, key, request } = await withKey();
     const call = newCall();
     const pair = await generateDataKeyPair(kms, call, request(spec));
-    expect(call).toEqual({ requestId: 'a-request', keyId: key.id, tokenMs: JOB_MS });
+    expect(call).toEqual({ ...newCall(), keyId: key.id, tokenMs: JOB_MS });
     expect(pair).toMatchObject({ key, spec });
     const ciphertext = pair.privateKeyCiphertext;
     expect(decodeCiphertext(ciphertext)).toMatchObject({
@@ -129,7 +129,7 @@ describe('P11KMS_PRIVATE_KEY_EXPORT', () => {
   it('aws: WithoutPlaintext stays without', async () => {
     const { kms, token, request } = await withKey({ privateKeyExport: 'aws' });
     const pair = await generateDataKeyPairWithoutPlaintext(kms, newCall(), request());
-    expect(Object.keys(pair).sort()).toEqual(['key', 'privateKeyCiphertext', 'publicKey', 'spec']);
+    expect(Object.keys(pair).sort()).toEqual(['key', 'privateKeyCiphertext', 'publicKey', 'spec', 'version']);
     expect(token.jobNames).toEqual(['generateKeyPair']);
   });
 

@@ -90,10 +90,10 @@ describe('encrypt and decrypt', () => {
     const authenticated = context();
     const request = { keyId: key.id, plaintext: PLAINTEXT, authenticated, dryRun: false };
     const { ciphertext } = await encrypt(kms, call, request);
-    expect(call).toEqual({ requestId: 'a-request', keyId: key.id, tokenMs: JOB_MS });
+    expect(call).toEqual({ ...newCall(), keyId: key.id, tokenMs: JOB_MS });
     const other = newCall();
     await decrypt(kms, other, { ciphertext, authenticated, dryRun: false });
-    expect(other).toEqual({ requestId: 'a-request', keyId: key.id, tokenMs: JOB_MS });
+    expect(other).toEqual({ ...newCall(), keyId: key.id, tokenMs: JOB_MS });
   });
 });
 
@@ -103,7 +103,7 @@ describe('data keys', () => {
     const call = newCall();
     const request = { keyId: key.id, bytes: 32, authenticated: TENANT, dryRun: false };
     const dataKey = await generateDataKey(kms, call, request);
-    expect(call).toEqual({ requestId: 'a-request', keyId: key.id, tokenMs: JOB_MS });
+    expect(call).toEqual({ ...newCall(), keyId: key.id, tokenMs: JOB_MS });
     expect(dataKey.key).toEqual(key);
     expect(dataKey.plaintext).toHaveLength(32);
     const { ciphertext } = dataKey;
@@ -115,7 +115,7 @@ describe('data keys', () => {
     const { kms, key, token } = await withKey();
     const request = { keyId: key.id, bytes: 16, authenticated: TENANT, dryRun: false };
     const dataKey = await generateDataKeyWithoutPlaintext(kms, newCall(), request);
-    expect(Object.keys(dataKey).sort()).toEqual(['ciphertext', 'key']);
+    expect(Object.keys(dataKey).sort()).toEqual(['ciphertext', 'key', 'version']);
     expect(token.jobs[0]?.input).toMatchObject({ bytes: 16, withPlaintext: false });
     const { ciphertext } = dataKey;
     const { plaintext } = await decrypt(kms, newCall(), { ciphertext, authenticated: TENANT, dryRun: false });
@@ -129,6 +129,6 @@ describe('generateRandom', () => {
     const call = newCall();
     expect(await generateRandom(kms, call, { bytes: 24 })).toHaveLength(24);
     expect(token.jobs).toEqual([{ name: 'generateRandom', input: { bytes: 24 } }]);
-    expect(call).toEqual({ requestId: 'a-request', tokenMs: JOB_MS });
+    expect(call).toEqual({ ...newCall(), tokenMs: JOB_MS });
   });
 });

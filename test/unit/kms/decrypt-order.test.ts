@@ -137,7 +137,7 @@ describe('decrypt', () => {
     const { kms, token, key, ciphertext, dataDir } = await withCiphertext();
     const database = new SQLite(join(dataDir, 'p11kms.sqlite'));
     database.exec(
-      `INSERT INTO key_versions VALUES ('${key.id}', 2, 'active', 'e2', 'w2', 0);
+      `INSERT INTO key_versions (key_id, number, state, encrypt_object, wrap_object, created_at) VALUES ('${key.id}', 2, 'active', 'e2', 'w2', 0);
        UPDATE keys SET current_version = 2 WHERE id = '${key.id}'`,
     );
     database.close();

@@ -104,6 +104,15 @@ export class FakeToken implements Token {
       const plaintext = randomBytes(bytes);
       return { ...this.#seal([object], aad, plaintext), ...(withPlaintext && { plaintext }) };
     },
+    reEncrypt: ({ source, destination }) => {
+      const plaintext = this.#open([source.object], source.aad, source.iv, source.sealed);
+      return this.#seal([destination.object], destination.aad, plaintext);
+    },
+    rewrapPrivateKey: ({ source, destination }) => {
+      const { encryptObject, wrapObject, aad, iv, sealed } = source;
+      const privateKey = this.#open([encryptObject, wrapObject], aad, iv, sealed);
+      return this.#seal([destination.encryptObject, destination.wrapObject], destination.aad, privateKey);
+    },
     generateRandom: ({ bytes }) => ({ random: randomBytes(bytes) }),
     createKeyObjects: ({ encrypt, wrap }) => {
       for (const { id, label } of [encrypt, wrap]) this.objects.set(id, label);

@@ -5,8 +5,10 @@ import { KmsError } from '../../../src/errors';
 import type { UsableTokenReport } from '../../../src/hsm/token';
 import { createArns } from '../../../src/kms/arns';
 import type { AuthenticatedData } from '../../../src/kms/authenticated-data';
+import { createGcmCalls } from '../../../src/kms/gcm-calls';
 import { createKeyDirectory } from '../../../src/kms/key-directory';
 import type { Call, Kms, PrivateKeyExport } from '../../../src/kms/kms';
+import { createUsageLog } from '../../../src/kms/usage-log';
 import { openStore } from '../../../src/store/store';
 import { FakeToken } from './fake-token';
 
@@ -28,6 +30,8 @@ export interface Domain {
 
 export interface DomainOptions {
   readonly privateKeyExport?: PrivateKeyExport;
+  /** AES-GCM calls under one key version. */
+  readonly gcmCalls?: number;
   readonly report?: Partial<UsableTokenReport>;
   /** To look at the same store and token under other settings. */
   readonly sharing?: Domain;
@@ -35,7 +39,7 @@ export interface DomainOptions {
 
 /** A domain with a real store, in a directory of its own unless one is shared, and a fake token. */
 export async function openDomain(options: DomainOptions = {}): Promise<Domain> {
-  const { privateKeyExport = 'on-request', report, sharing } = options;
+  const { privateKeyExport = 'on-request', gcmCalls = 2 ** 32, report, sharing } = options;
   const dataDir = sharing?.dataDir ?? mkdtempSync(join(tmpdir(), 'p11kms-kms-'));
   const store = await openStore(dataDir);
   cleanUps.push(async () => {
@@ -46,11 +50,20 @@ export async function openDomain(options: DomainOptions = {}): Promise<Domain> {
   for (const [id, label] of sharing?.token.objects ?? []) token.objects.set(id, label);
   const { id: storeId } = await store.identity.read();
   const arns = createArns(PREFIX);
-  const keys = createKeyDirectory(store, arns);
-  return { kms: { store, token, storeId, arns, keys, privateKeyExport }, token, dataDir };
+  const kms: Kms = {
+    store,
+    token,
+    storeId,
+    arns,
+    keys: createKeyDirectory(store, arns),
+    gcmCalls: createGcmCalls(store, gcmCalls),
+    usage: createUsageLog(store),
+    privateKeyExport,
+  };
+  return { kms, token, dataDir };
 }
 
-export const newCall = (): Call => ({ requestId: 'a-request', tokenMs: 0 });
+export const newCall = (): Call => ({ requestId: 'a-request', operation: 'AnOperation', tokenMs: 0 });
 
 /** An encryption context. */
 export const context = (pairs: Readonly<Record<string, string>> = {}): AuthenticatedData => ({

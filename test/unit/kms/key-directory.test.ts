@@ -80,9 +80,9 @@ describe('the key directory', () => {
     await domain.kms.keys.resolve(reference);
     disableElsewhere(domain, key);
     clock += 999;
-    await expect(domain.kms.keys.resolve(reference)).resolves.toMatchObject({ enabled: true });
+    await expect(domain.kms.keys.resolve(reference)).resolves.toMatchObject({ state: 'enabled' });
     clock += 1;
-    await expect(domain.kms.keys.resolve(reference)).resolves.toMatchObject({ enabled: false });
+    await expect(domain.kms.keys.resolve(reference)).resolves.toMatchObject({ state: 'disabled' });
   });
 
   it('sees a change after a second, though the alias was looked up later than the key', async () => {
@@ -93,7 +93,7 @@ describe('the key directory', () => {
     await domain.kms.keys.resolve('alias/app');
     disableElsewhere(domain, key);
     clock += 100;
-    await expect(domain.kms.keys.resolve('alias/app')).resolves.toMatchObject({ enabled: false });
+    await expect(domain.kms.keys.resolve('alias/app')).resolves.toMatchObject({ state: 'disabled' });
   });
 
   it('sees after a second that another process gave an alias to another key', async () => {
@@ -129,8 +129,8 @@ describe('the key directory', () => {
     await store.keys.setState(key.id, 'disabled');
     keys.forget();
     await Promise.all(early);
-    await expect(keys.resolve(key.id)).resolves.toMatchObject({ enabled: false });
-    await expect(keys.resolve('alias/app')).resolves.toMatchObject({ enabled: false });
+    await expect(keys.resolve(key.id)).resolves.toMatchObject({ state: 'disabled' });
+    await expect(keys.resolve('alias/app')).resolves.toMatchObject({ state: 'disabled' });
     expect(asked.alias).toHaveBeenCalledTimes(2);
   });
 

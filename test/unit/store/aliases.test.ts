@@ -1,7 +1,7 @@
 import { MAX_ALIASES } from '../../../src/store/aliases';
-import { addKey, idOf, newDirectory, newKey, open } from './fixture';
+import { addKey, engines, idOf, newKey } from './fixture';
 
-describe('aliases', () => {
+describe.each(engines)('aliases on $name', ({ open, newAddress, database, codes }) => {
   it('name a key', async () => {
     const store = await open();
     const id = await addKey(store, 1);
@@ -62,12 +62,25 @@ describe('aliases', () => {
   it('name no key that there is not, or is in the making', async () => {
     const store = await open();
     await store.aliases.create('alias/app', await addKey(store, 1));
-    await store.keys.begin(newKey(2));
+    await store.versions.beginKey(newKey(2));
     for (const id of [idOf(2), idOf(3)]) {
       await expect(store.aliases.create('alias/other', id)).resolves.toBe('key-gone');
       await expect(store.aliases.update('alias/app', id)).resolves.toBe('key-gone');
     }
     expect(await store.aliases.list(10)).toMatchObject([{ name: 'alias/app', key_id: idOf(1) }]);
+  });
+
+  it('hold the key that they name: its row cannot go', async () => {
+    const address = await newAddress();
+    const store = await open(address);
+    await store.versions.beginKey(newKey(1));
+    const alias = { name: 'alias/app', key_id: idOf(1), created_at: 0, updated_at: 0 };
+    await database(address).insertInto('aliases').values(alias).execute();
+    await store.versions.claimRemoval({ keyId: idOf(1), number: 1 });
+    await expect(store.versions.forget({ keyId: idOf(1), number: 1 })).rejects.toMatchObject({
+      code: codes.foreignKey,
+    });
+    expect(await store.versions.unfinished()).toHaveLength(1);
   });
 
   it('name one key 50 times at most, however they come to it', async () => {
@@ -100,7 +113,7 @@ describe('aliases', () => {
   });
 
   it('come in pages, in the order of their UTF-8 bytes, of all keys or of one', async () => {
-    const store = await open(newDirectory());
+    const store = await open();
     const ids = [await addKey(store, 1), await addKey(store, 2)];
     const names = ['alias/B', 'alias/_', 'alias/a', 'alias/a/b', 'alias/b'];
     for (const [index, name] of [...names].reverse().entries())

@@ -2,9 +2,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import SQLite from 'better-sqlite3';
+import { Kysely, PostgresDialect, SqliteDialect } from 'kysely';
+import { Pool } from 'pg';
+import { DatabaseUrl } from '../../../src/config/database-url';
 import { StartError } from '../../../src/errors';
-import type { NewKey } from '../../../src/store/keys';
-import { openStore, type Store } from '../../../src/store/store';
+import type { NewKey, VersionName } from '../../../src/store/key-versions';
+import type { Database } from '../../../src/store/schema';
+import { openStore, type Store, type StoreAddress } from '../../../src/store/store';
+import { postgres } from '../../support/postgres';
 
 const cleanUps: (() => void | Promise<void>)[] = [];
 afterEach(async () => {
@@ -20,12 +25,65 @@ export function newDirectory(): string {
 
 export const fileIn = (dataDir: string): string => join(dataDir, 'p11kms.sqlite');
 
-/** A store that is closed when the test ends. */
-export async function open(dataDir: string = newDirectory()): Promise<Store> {
-  const store = await openStore(dataDir);
+/** A store that is closed when the test ends: on SQLite, in a directory of its own, where no address is given. */
+export async function open(address: StoreAddress = newDirectory()): Promise<Store> {
+  const store = await openStore(address);
   cleanUps.push(() => store.close());
   return store;
 }
+
+/** A kind of database that a store can be in: `describe.each(engines)('… on $name', ({ open }) => …)`. */
+export interface Engine {
+  readonly name: 'SQLite' | 'PostgreSQL';
+  /** Where there is no store yet. */
+  newAddress(): Promise<StoreAddress>;
+  /** A store that is closed when the test ends; a new one where no address is given. */
+  open(address?: StoreAddress): Promise<Store>;
+  /** A connection of its own to what is at the address, for what no store does. Closed when the test ends. */
+  database(address: StoreAddress): Kysely<Database>;
+  /** What an error's `code` is for a broken constraint. */
+  readonly codes: { readonly foreignKey: string; readonly unique: string; readonly primaryKey: string };
+}
+
+const newDatabase = async () => new DatabaseUrl(await (await postgres()).createDatabase());
+
+export const engines: readonly Engine[] = [
+  {
+    name: 'SQLite',
+    newAddress: async () => newDirectory(),
+    open,
+    database: (address) => closed(new SqliteDialect({ database: new SQLite(fileIn(String(address))) })),
+    codes: {
+      foreignKey: 'SQLITE_CONSTRAINT_FOREIGNKEY',
+      unique: 'SQLITE_CONSTRAINT_UNIQUE',
+      primaryKey: 'SQLITE_CONSTRAINT_PRIMARYKEY',
+    },
+  },
+  {
+    name: 'PostgreSQL',
+    newAddress: newDatabase,
+    open: async (address) => open(address ?? (await newDatabase())),
+    database: (address) =>
+      closed(new PostgresDialect({ pool: new Pool({ connectionString: urlOf(address), max: 1 }) })),
+    codes: { foreignKey: '23503', unique: '23505', primaryKey: '23505' },
+  },
+];
+
+function closed(dialect: SqliteDialect | PostgresDialect): Kysely<Database> {
+  const database = new Kysely<Database>({ dialect });
+  cleanUps.push(() => database.destroy());
+  return database;
+}
+
+/** Of an address on PostgreSQL, the password included. */
+export function urlOf(address: StoreAddress): string {
+  if (typeof address === 'string') throw new Error('a data directory has no URL');
+  return address.reveal();
+}
+
+/** What messages call the place. */
+export const placeOf = (address: StoreAddress): string =>
+  typeof address === 'string' ? fileIn(address) : address.name;
 
 /** What an operator's tool sees of the closed store, or does to it. */
 export function withDatabase<T>(dataDir: string, use: (database: SQLite.Database) => T): T {
@@ -61,7 +119,13 @@ export const newKey = (number: number): NewKey => ({
 /** A key that can be used. */
 export async function addKey(store: Store, number: number): Promise<string> {
   const key = newKey(number);
-  await store.keys.begin(key);
-  await store.keys.finish(key.id);
+  await store.versions.beginKey(key);
+  await store.versions.finish({ keyId: key.id, number: 1 });
   return key.id;
+}
+
+/** What clean-up does in the store with a version that was not finished. */
+export async function remove(store: Store, version: VersionName): Promise<void> {
+  await store.versions.claimRemoval(version);
+  await store.versions.forget(version);
 }

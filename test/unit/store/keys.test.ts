@@ -1,34 +1,34 @@
-import { addKey, idOf, newDirectory, newKey, open, withDatabase } from './fixture';
+import { addKey, idOf, newDirectory, newKey, open, remove, withDatabase } from './fixture';
 
 describe('a key in the making', () => {
   it('is known as unfinished, with its objects, and as nothing else', async () => {
     const store = await open();
     const key = newKey(1);
-    await store.keys.begin(key);
-    expect(await store.keys.unfinished()).toEqual([
+    await store.versions.beginKey(key);
+    expect(await store.versions.unfinished()).toEqual([
       { keyId: key.id, number: 1, objects: [key.encryptObject, key.wrapObject] },
     ]);
     expect(await store.keys.find(key.id)).toBeUndefined();
     expect(await store.keys.list(10)).toEqual([]);
     // doctor must not take its objects for unknown ones.
-    expect(await store.keys.objects()).toEqual(new Set([key.encryptObject, key.wrapObject]));
+    expect(await store.versions.objects()).toEqual(new Set([key.encryptObject, key.wrapObject]));
   });
 
   it('cannot be enabled or disabled', async () => {
     const store = await open();
-    await store.keys.begin(newKey(1));
+    await store.versions.beginKey(newKey(1));
     await store.keys.setState(idOf(1), 'enabled');
     await store.keys.setState(idOf(1), 'disabled');
     expect(await store.keys.find(idOf(1))).toBeUndefined();
-    expect(await store.keys.unfinished()).toHaveLength(1);
+    expect(await store.versions.unfinished()).toHaveLength(1);
   });
 
   it('is an enabled key with one version as soon as it is finished', async () => {
     const store = await open();
     const key = newKey(1);
     const before = Date.now();
-    await store.keys.begin(key);
-    await store.keys.finish(key.id);
+    await store.versions.beginKey(key);
+    await store.versions.finish({ keyId: key.id, number: 1 });
     const row = await store.keys.find(key.id);
     const created_at = row?.created_at ?? 0;
     expect(created_at).toBeGreaterThanOrEqual(before);
@@ -38,6 +38,12 @@ describe('a key in the making', () => {
       description: 'key 1',
       current_version: 1,
       created_at,
+      policy: null,
+      deletion_window_days: null,
+      deletion_at: null,
+      deletion_heartbeat: null,
+      rotation_period_days: null,
+      next_rotation_at: null,
       versions: [
         {
           key_id: key.id,
@@ -46,18 +52,21 @@ describe('a key in the making', () => {
           encrypt_object: key.encryptObject,
           wrap_object: key.wrapObject,
           created_at,
+          rotation: null,
+          rotated_at: null,
+          gcm_calls: 0,
         },
       ],
     });
-    expect(await store.keys.unfinished()).toEqual([]);
+    expect(await store.versions.unfinished()).toEqual([]);
   });
 
   it('is gone when it is abandoned, and can be begun again', async () => {
     const store = await open();
-    await store.keys.begin(newKey(1));
-    for (const version of await store.keys.unfinished()) await store.keys.abandon(version);
-    expect(await store.keys.unfinished()).toEqual([]);
-    expect(await store.keys.objects()).toEqual(new Set());
+    await store.versions.beginKey(newKey(1));
+    for (const version of await store.versions.unfinished()) await remove(store, version);
+    expect(await store.versions.unfinished()).toEqual([]);
+    expect(await store.versions.objects()).toEqual(new Set());
     await addKey(store, 1);
   });
 
@@ -65,13 +74,13 @@ describe('a key in the making', () => {
     const dataDir = newDirectory();
     const store = await open(dataDir);
     const taken = newKey(1);
-    await store.keys.begin(taken);
+    await store.versions.beginKey(taken);
     for (const objects of [{ encryptObject: taken.encryptObject }, { wrapObject: taken.wrapObject }]) {
-      await expect(store.keys.begin({ ...newKey(2), ...objects })).rejects.toMatchObject({
+      await expect(store.versions.beginKey({ ...newKey(2), ...objects })).rejects.toMatchObject({
         code: 'SQLITE_CONSTRAINT_UNIQUE',
       });
     }
-    await expect(store.keys.begin({ ...newKey(2), id: taken.id })).rejects.toMatchObject({
+    await expect(store.versions.beginKey({ ...newKey(2), id: taken.id })).rejects.toMatchObject({
       code: 'SQLITE_CONSTRAINT_PRIMARYKEY',
     });
     const rows = withDatabase(dataDir, (database) => database.prepare('SELECT id FROM keys').pluck().all());
@@ -81,19 +90,20 @@ describe('a key in the making', () => {
 
   it('can be finished once, and only if it was begun', async () => {
     const store = await open();
-    await expect(store.keys.finish(idOf(1))).rejects.toThrow('is not in the making');
+    await expect(store.versions.finish({ keyId: idOf(1), number: 1 })).resolves.toBe(false);
     await addKey(store, 1);
     await store.keys.setState(idOf(1), 'disabled');
-    await expect(store.keys.finish(idOf(1))).rejects.toThrow('is not in the making');
+    await expect(store.versions.finish({ keyId: idOf(1), number: 1 })).resolves.toBe(false);
     expect(await store.keys.find(idOf(1))).toMatchObject({ state: 'disabled' });
   });
 });
 
 describe('a key', () => {
-  it('is not abandoned', async () => {
+  it('is not taken for removal', async () => {
     const store = await open();
     const id = await addKey(store, 1);
-    await store.keys.abandon({ keyId: id, number: 1, objects: [] });
+    expect(await store.versions.claimRemoval({ keyId: id, number: 1 })).toBe(false);
+    await store.versions.forget({ keyId: id, number: 1 });
     expect(await store.keys.find(id)).toMatchObject({ state: 'enabled', versions: [{ number: 1 }] });
   });
 
@@ -111,19 +121,16 @@ describe('a key', () => {
   });
 
   it('shows its active versions, oldest first, while a new one is in the making', async () => {
-    const dataDir = newDirectory();
-    const store = await open(dataDir);
+    const store = await open();
     const id = await addKey(store, 1);
-    withDatabase(dataDir, (database) => {
-      const insert = database.prepare('INSERT INTO key_versions VALUES (?, ?, ?, ?, ?, 0)');
-      insert.run(id, 3, 'creating', 'e-3', 'w-3');
-      insert.run(id, 2, 'active', 'e-2', 'w-2');
-    });
+    const second = await store.versions.beginNext(id, { encryptObject: 'e-2', wrapObject: 'w-2' });
+    await store.versions.finish({ keyId: id, number: second }, { cause: 'automatic', at: 1 });
+    await store.versions.beginNext(id, { encryptObject: 'e-3', wrapObject: 'w-3' });
     const numbers = async () => (await store.keys.find(id))?.versions.map(({ number }) => number);
     expect(await numbers()).toEqual([1, 2]);
-    for (const version of await store.keys.unfinished()) await store.keys.abandon(version);
+    for (const version of await store.versions.unfinished()) await remove(store, version);
     expect(await numbers()).toEqual([1, 2]);
-    expect(await store.keys.unfinished()).toEqual([]);
+    expect(await store.versions.unfinished()).toEqual([]);
   });
 
   it.each(['', 'nobody', '__proto__', "' OR 1 = 1 --"])('is not found under %j', async (id) => {
@@ -137,7 +144,7 @@ describe('the list of keys', () => {
   it('comes in pages, in the order of the ids, each key once and with its own versions', async () => {
     const store = await open();
     for (const number of [4, 1, 5, 3, 2]) await addKey(store, number);
-    await store.keys.begin(newKey(6));
+    await store.versions.beginKey(newKey(6));
     const seen: string[] = [];
     for (let page = await store.keys.list(2); page.length > 0; page = await store.keys.list(2, seen.at(-1))) {
       expect(page.length).toBeLessThanOrEqual(2);
@@ -158,8 +165,12 @@ describe('the list of keys', () => {
     const store = await open(dataDir);
     // As one transaction: as a thousand, each on the disk for sure, it takes its time.
     withDatabase(dataDir, (database) => {
-      const key = database.prepare("INSERT INTO keys VALUES (?, 'enabled', '', 1, 0)");
-      const version = database.prepare("INSERT INTO key_versions VALUES (?, 1, 'active', ?, ?, 0)");
+      const key = database.prepare(
+        "INSERT INTO keys (id, state, description, current_version, created_at) VALUES (?, 'enabled', '', 1, 0)",
+      );
+      const version = database.prepare(
+        "INSERT INTO key_versions (key_id, number, state, encrypt_object, wrap_object, created_at) VALUES (?, 1, 'active', ?, ?, 0)",
+      );
       const insert = database.transaction(() => {
         for (let number = 0; number < 1_001; number++) {
           const { id, encryptObject, wrapObject } = newKey(number);

@@ -1,96 +1,88 @@
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
-import SQLite from 'better-sqlite3';
+import { type Kysely, sql } from 'kysely';
+import type { Database } from '../../../src/store/schema';
 import { openStore } from '../../../src/store/store';
-import { addKey, fileIn, idOf, newDirectory, open, startErrorOf, withDatabase } from './fixture';
+import { addKey, engines, idOf, placeOf, startErrorOf } from './fixture';
+import { ended, inProcess, messageOf } from './processes';
 
-const schemaOf = (dataDir: string): unknown[] =>
-  withDatabase(dataDir, (database) =>
-    database.prepare('SELECT type, name, sql FROM sqlite_master ORDER BY name').all(),
-  );
+const TABLES = ['aliases', 'grants', 'key_tags', 'key_usage', 'key_versions', 'keys', 'store'];
+const MIGRATIONS = ['0001-symmetric-keys', '0002-key-life-cycle'];
 
-const migrationsOf = (dataDir: string): unknown[] =>
-  withDatabase(dataDir, (database) => database.prepare('SELECT name FROM kysely_migration').pluck().all());
+/** All tables and their columns. */
+const schemaOf = (db: Kysely<Database>) => db.introspection.getTables({ withInternalKyselyTables: true });
 
-describe('migrations', () => {
-  it('make every table of the schema in an empty file', async () => {
-    const dataDir = newDirectory();
-    await (await openStore(dataDir)).close();
-    const tables = withDatabase(dataDir, (database) =>
-      database
-        .prepare("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'kysely%' ORDER BY 1")
-        .pluck()
-        .all(),
-    );
-    expect(tables).toEqual(['aliases', 'key_versions', 'keys', 'store']);
-    expect(migrationsOf(dataDir)).toEqual(['0001-symmetric-keys']);
+const tablesOf = async (db: Kysely<Database>): Promise<string[]> =>
+  (await db.introspection.getTables()).map(({ name }) => name).sort();
+
+async function migrationsOf(db: Kysely<Database>): Promise<string[]> {
+  const { rows } = await sql<{ name: string }>`select name from kysely_migration order by name`.execute(db);
+  return rows.map(({ name }) => name);
+}
+
+describe.each(engines)('migrations on $name', ({ open, newAddress, database }) => {
+  it('make every table of the schema where there is nothing', async () => {
+    const address = await newAddress();
+    await (await openStore(address)).close();
+    expect(await tablesOf(database(address))).toEqual(TABLES);
+    expect(await migrationsOf(database(address))).toEqual(MIGRATIONS);
   });
 
   it('change nothing the second time', async () => {
-    const dataDir = newDirectory();
-    const first = await openStore(dataDir);
+    const address = await newAddress();
+    const first = await openStore(address);
     await addKey(first, 1);
     const identity = await first.identity.read();
     await first.close();
-    const schema = schemaOf(dataDir);
-    const second = await open(dataDir);
-    expect(schemaOf(dataDir)).toEqual(schema);
+    const schema = await schemaOf(database(address));
+    const second = await open(address);
+    expect(await schemaOf(database(address))).toEqual(schema);
     expect(await second.keys.find(idOf(1))).toMatchObject({ description: 'key 1' });
     expect(await second.identity.read()).toEqual(identity);
   });
 
   it('refuse a store that a newer p11kms has written, and leave it as it is', async () => {
-    const dataDir = newDirectory();
-    await (await openStore(dataDir)).close();
-    withDatabase(dataDir, (database) =>
-      database.exec(
-        "INSERT INTO kysely_migration VALUES ('0099-from-the-future', '2030-01-01'); CREATE TABLE future (x)",
-      ),
+    const address = await newAddress();
+    await (await openStore(address)).close();
+    const db = database(address);
+    await sql`insert into kysely_migration values ('0099-from-the-future', '2030-01-01')`.execute(db);
+    await sql`create table future (x integer)`.execute(db);
+    const schema = await schemaOf(db);
+    expect((await startErrorOf(openStore(address))).message).toBe(
+      `the store ${placeOf(address)} cannot be used: a newer p11kms has written it (migration 0099-from-the-future): run that one`,
     );
-    const schema = schemaOf(dataDir);
-    expect((await startErrorOf(openStore(dataDir))).message).toBe(
-      `the store ${fileIn(dataDir)} cannot be used: a newer p11kms has written it (migration 0099-from-the-future): run that one`,
-    );
-    expect(schemaOf(dataDir)).toEqual(schema);
-    expect(migrationsOf(dataDir)).toEqual(['0001-symmetric-keys', '0099-from-the-future']);
+    expect(await schemaOf(db)).toEqual(schema);
+    expect(await migrationsOf(db)).toEqual([...MIGRATIONS, '0099-from-the-future']);
   });
 
   it('are done whole or not at all', async () => {
-    const dataDir = newDirectory();
-    // The last table of the migration is in the way, so the tables before it have been made when it fails.
-    withDatabase(dataDir, (database) => database.exec('CREATE TABLE aliases (in_the_way)'));
-    const before = schemaOf(dataDir);
-    expect((await startErrorOf(openStore(dataDir))).message).toContain('table "aliases" already exists');
-    expect(schemaOf(dataDir)).toEqual(before);
-    withDatabase(dataDir, (database) => database.exec('DROP TABLE aliases'));
-    await addKey(await open(dataDir), 1);
+    const address = await newAddress();
+    const db = database(address);
+    // The last table of the last migration is in the way, so all others have been made when it fails.
+    await sql`create table grants (in_the_way integer)`.execute(db);
+    expect((await startErrorOf(openStore(address))).message).toContain('"grants" already exists');
+    expect(await tablesOf(db)).toEqual(['grants']);
+    await sql`drop table grants`.execute(db);
+    await addKey(await open(address), 1);
   });
 
   it('are done once where several processes begin at once', async () => {
-    const dataDir = newDirectory();
-    const script = join(__dirname, 'open-in-process.cjs');
-    const processes = [1, 2, 3].map(() => fork(script, [dataDir], { timeout: 30_000 }));
-    await Promise.all(processes.map((child) => once(child, 'message')));
+    const address = await newAddress();
+    const processes = [1, 2, 3].map(() => inProcess('open', address));
+    await Promise.all(processes.map(messageOf));
     for (const child of processes) child.send('open');
-    const answers = await Promise.all(processes.map(async (child) => (await once(child, 'message'))[0]));
-    await Promise.all(processes.map((child) => child.exitCode ?? once(child, 'exit')));
-    const store = await open(dataDir);
+    const answers = await Promise.all(processes.map(messageOf));
+    await Promise.all(processes.map(ended));
+    const store = await open(address);
     const { id } = await store.identity.read();
     expect(answers).toEqual([{ id }, { id }, { id }]);
   });
-});
 
-it('a crash in the middle of a migration leaves nothing of it', async () => {
-  const dataDir = newDirectory();
-  const script = join(__dirname, 'open-in-process.cjs');
-  const child = fork(script, [dataDir, 'crash-at:create table "aliases"'], { timeout: 30_000 });
-  await once(child, 'message');
-  child.send('open');
-  const [code, signal] = await once(child, 'exit');
-  expect([code, signal]).toEqual([null, 'SIGKILL']);
-  const left = new SQLite(fileIn(dataDir));
-  expect(left.prepare('SELECT name FROM sqlite_master').pluck().all()).toEqual([]);
-  left.close();
-  await addKey(await open(dataDir), 1);
+  it('leave nothing behind where a crash cuts them short', async () => {
+    const address = await newAddress();
+    const child = inProcess('open', address, 'crash-at:create table "grants"');
+    await messageOf(child);
+    child.send('open');
+    expect(await ended(child)).toBe('SIGKILL');
+    expect(await tablesOf(database(address))).toEqual([]);
+    await addKey(await open(address), 1);
+  });
 });

@@ -11,7 +11,7 @@ export const decrypt = operation({
   schema: structure(
     {},
     {
-      // Not required, because of a dry run that ignores it; p11kms has no such dry run.
+      // Not required, because of a dry run that ignores it.
       CiphertextBlob: ciphertextBlob,
       KeyId: keyId,
       ...cryptoMembers,
@@ -21,6 +21,10 @@ export const decrypt = operation({
     },
   ),
   async run(kms, call, request) {
+    if (request.DryRun && request.DryRunModifiers?.includes('IGNORE_CIPHERTEXT')) {
+      if (request.KeyId === undefined) throw missing('KeyId');
+      return data.dryRunWithoutCiphertext(kms, call, request.KeyId);
+    }
     if (!request.CiphertextBlob) throw missing('CiphertextBlob');
     const { key, version, plaintext } = await data.decrypt(kms, call, {
       ciphertext: request.CiphertextBlob,

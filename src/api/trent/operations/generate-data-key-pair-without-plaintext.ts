@@ -19,7 +19,7 @@ export const generateDataKeyPairWithoutPlaintext = operation({
       KeyPairSpec: pair.spec,
       PrivateKeyCiphertextBlob: encodeBlob(pair.privateKeyCiphertext),
       PublicKey: encodeBlob(pair.publicKey),
-      KeyMaterialId: pair.key.current.materialId,
+      KeyMaterialId: pair.version.materialId,
     };
   },
 });

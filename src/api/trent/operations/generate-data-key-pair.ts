@@ -20,7 +20,7 @@ export const generateDataKeyPair = operation({
       PrivateKeyCiphertextBlob: encodeBlob(pair.privateKeyCiphertext),
       ...(pair.privateKeyPlaintext && { PrivateKeyPlaintext: encodeSecret(pair.privateKeyPlaintext) }),
       PublicKey: encodeBlob(pair.publicKey),
-      KeyMaterialId: pair.key.current.materialId,
+      KeyMaterialId: pair.version.materialId,
     };
   },
 });

@@ -12,7 +12,7 @@ export const generateDataKeyWithoutPlaintext = operation({
     { KeySpec: dataKeySpec, NumberOfBytes: numberOfBytes, ...cryptoMembers },
   ),
   async run(kms, call, request) {
-    const { key, ciphertext } = await dataKeys.generateDataKeyWithoutPlaintext(kms, call, {
+    const { key, version, ciphertext } = await dataKeys.generateDataKeyWithoutPlaintext(kms, call, {
       keyId: request.KeyId,
       bytes: dataKeyBytes(request),
       ...cryptoOptions(request),
@@ -20,7 +20,7 @@ export const generateDataKeyWithoutPlaintext = operation({
     return {
       KeyId: key.arn,
       CiphertextBlob: encodeBlob(ciphertext),
-      KeyMaterialId: key.current.materialId,
+      KeyMaterialId: version.materialId,
     };
   },
 });

@@ -12,7 +12,7 @@ export const generateDataKey = operation({
     { KeySpec: dataKeySpec, NumberOfBytes: numberOfBytes, ...cryptoMembers, Recipient: recipient },
   ),
   async run(kms, call, request) {
-    const { key, ciphertext, plaintext } = await dataKeys.generateDataKey(kms, call, {
+    const { key, version, ciphertext, plaintext } = await dataKeys.generateDataKey(kms, call, {
       keyId: request.KeyId,
       bytes: dataKeyBytes(request),
       ...cryptoOptions(request),
@@ -21,7 +21,7 @@ export const generateDataKey = operation({
       KeyId: key.arn,
       Plaintext: encodeSecret(plaintext),
       CiphertextBlob: encodeBlob(ciphertext),
-      KeyMaterialId: key.current.materialId,
+      KeyMaterialId: version.materialId,
     };
   },
 });

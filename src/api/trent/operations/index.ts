@@ -1,40 +1,58 @@
 import type { Operation } from '../operation';
+import { cancelKeyDeletion } from './cancel-key-deletion';
 import { createAlias } from './create-alias';
 import { createKey } from './create-key';
 import { decrypt } from './decrypt';
 import { deleteAlias } from './delete-alias';
 import { describeKey } from './describe-key';
 import { disableKey } from './disable-key';
+import { disableKeyRotation } from './disable-key-rotation';
 import { enableKey } from './enable-key';
+import { enableKeyRotation } from './enable-key-rotation';
 import { encrypt } from './encrypt';
 import { generateDataKey } from './generate-data-key';
 import { generateDataKeyPair } from './generate-data-key-pair';
 import { generateDataKeyPairWithoutPlaintext } from './generate-data-key-pair-without-plaintext';
 import { generateDataKeyWithoutPlaintext } from './generate-data-key-without-plaintext';
 import { generateRandom } from './generate-random';
+import { getKeyLastUsage } from './get-key-last-usage';
+import { getKeyRotationStatus } from './get-key-rotation-status';
 import { listAliases } from './list-aliases';
+import { listKeyRotations } from './list-key-rotations';
 import { listKeys } from './list-keys';
+import { reEncrypt } from './re-encrypt';
+import { rotateKeyOnDemand } from './rotate-key-on-demand';
+import { scheduleKeyDeletion } from './schedule-key-deletion';
 import { UNSUPPORTED, unsupported } from './unsupported';
 import { updateAlias } from './update-alias';
 import { updateKeyDescription } from './update-key-description';
 
 /** The operations that p11kms has. */
 export const SUPPORTED: readonly Operation[] = [
+  cancelKeyDeletion,
   createAlias,
   createKey,
   decrypt,
   deleteAlias,
   describeKey,
   disableKey,
+  disableKeyRotation,
   enableKey,
+  enableKeyRotation,
   encrypt,
   generateDataKey,
   generateDataKeyPair,
   generateDataKeyPairWithoutPlaintext,
   generateDataKeyWithoutPlaintext,
   generateRandom,
+  getKeyLastUsage,
+  getKeyRotationStatus,
   listAliases,
+  listKeyRotations,
   listKeys,
+  reEncrypt,
+  rotateKeyOnDemand,
+  scheduleKeyDeletion,
   updateAlias,
   updateKeyDescription,
 ];

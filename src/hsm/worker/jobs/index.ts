@@ -10,6 +10,8 @@ import { encrypt } from './encrypt';
 import { exportPrivateKey } from './export-private-key';
 import { generateDataKey } from './generate-data-key';
 import { generateKeyPair } from './generate-key-pair';
+import { reEncrypt } from './re-encrypt';
+import { rewrapPrivateKey } from './rewrap-private-key';
 
 type Job<N extends JobName> = (worker: TokenWorker, input: JobInput<N>) => JobOutput<N>;
 
@@ -18,13 +20,17 @@ const JOBS: { readonly [N in JobName]: Job<N> } = {
   exportPrivateKey,
   encrypt,
   decrypt,
+  reEncrypt,
+  rewrapPrivateKey,
   generateDataKey,
   createKeyObjects,
   generateRandom: ({ session }, { bytes }) => ({ random: generateRandom(session, bytes) }),
   destroyObjects: (worker, { ids }) => {
     // A token that went away finds nothing: only while the service key is visible does that mean gone.
-    assertAlive(worker, new KmsError('KEY_UNAVAILABLE', 'The token is not available.'));
+    const gone = new KmsError('KEY_UNAVAILABLE', 'The token is not available.');
+    assertAlive(worker, gone);
     destroyById(worker.session, worker.handles, ids);
+    assertAlive(worker, gone);
     return {};
   },
   listObjects: ({ session }, { labelPrefix }) => ({ objects: listByLabel(session, labelPrefix) }),

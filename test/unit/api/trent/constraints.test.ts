@@ -45,6 +45,21 @@ describe('a broken constraint is a ValidationException', () => {
       ],
       [
         'CreateKey',
+        { Description: 'x\0' },
+        "Value 'x\0' at 'description'|Member must satisfy regular expression pattern: [^\\u0000]*",
+      ],
+      [
+        'DescribeKey',
+        { KeyId: 'alias/\0' },
+        "Value 'alias/\0' at 'keyId'|Member must satisfy regular expression pattern: [^\\u0000]*",
+      ],
+      [
+        'DescribeKey',
+        { KeyId: 'k', GrantTokens: ['\0'] },
+        "Value '[\0]' at 'grantTokens'|Member must satisfy constraint: [Member must satisfy regular expression pattern: [^\\u0000]*]",
+      ],
+      [
+        'CreateKey',
         { Origin: 'MARS' },
         "Value 'MARS' at 'origin'|Member must satisfy enum value set: [AWS_KMS, EXTERNAL, AWS_CLOUDHSM, EXTERNAL_KEY_STORE]",
       ],

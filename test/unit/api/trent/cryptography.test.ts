@@ -114,7 +114,12 @@ describe('data keys', () => {
     [{ NumberOfBytes: 1024, KeySpec: null }, 1024],
   ])('GenerateDataKey %j is %i bytes', async (size, bytes) => {
     const plaintext = Buffer.from('a data key');
-    jest.mocked(dataKeys.generateDataKey).mockResolvedValue({ key: KEY, ciphertext: CIPHERTEXT, plaintext });
+    jest.mocked(dataKeys.generateDataKey).mockResolvedValue({
+      key: KEY,
+      version: KEY.current,
+      ciphertext: CIPHERTEXT,
+      plaintext,
+    });
     const answer = await call('GenerateDataKey', { KeyId: KEY_ID, EncryptionContext: CONTEXT, ...size });
     expect(bodyOf(answer)).toEqual({
       KeyId: KEY_ARN,
@@ -134,7 +139,7 @@ describe('data keys', () => {
   it('GenerateDataKeyWithoutPlaintext', async () => {
     jest
       .mocked(dataKeys.generateDataKeyWithoutPlaintext)
-      .mockResolvedValue({ key: KEY, ciphertext: CIPHERTEXT });
+      .mockResolvedValue({ key: KEY, version: KEY.current, ciphertext: CIPHERTEXT });
     const answer = await call('GenerateDataKeyWithoutPlaintext', { KeyId: KEY_ID, KeySpec: 'AES_256' });
     expect(bodyOf(answer)).toEqual({
       KeyId: KEY_ARN,
@@ -162,6 +167,7 @@ describe('data key pairs', () => {
   const spec = 'ECC_NIST_P256';
   const wrapped = {
     key: KEY,
+    version: KEY.current,
     spec,
     publicKey: Buffer.from('public'),
     privateKeyCiphertext: CIPHERTEXT,

@@ -45,7 +45,7 @@ describe('keys', () => {
   });
 
   it('DescribeKey', async () => {
-    jest.mocked(keys.describeKey).mockResolvedValue({ ...KEY, enabled: false });
+    jest.mocked(keys.describeKey).mockResolvedValue({ ...KEY, state: 'disabled' });
     const answer = await call('DescribeKey', { KeyId: 'alias/a', GrantTokens: ['token'] });
     expect(keys.describeKey).toHaveBeenLastCalledWith(KMS, CALL, 'alias/a');
     expect(bodyOf(answer)).toEqual({ KeyMetadata: { ...METADATA, Enabled: false, KeyState: 'Disabled' } });

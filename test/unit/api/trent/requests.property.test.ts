@@ -1,39 +1,21 @@
 import fc from 'fast-check';
+import { trent } from '../../../../src/api/trent/handler';
 import { OPERATIONS } from '../../../../src/api/trent/operations';
-import * as aliases from '../../../../src/kms/aliases';
-import * as data from '../../../../src/kms/data';
-import * as dataKeyPairs from '../../../../src/kms/data-key-pairs';
-import * as dataKeys from '../../../../src/kms/data-keys';
-import * as keys from '../../../../src/kms/keys';
-import * as random from '../../../../src/kms/random';
-import { bodyOf, call, KEY } from '../support';
+import { createAlias } from '../../../../src/kms/aliases';
+import { createKey } from '../../../../src/kms/keys';
+import type { Kms } from '../../../../src/kms/kms';
+import { newCall, openDomain } from '../../kms/fixture';
+import { bodyOf, HEADERS, REQUEST_ID } from '../support';
 
-jest.mock('../../../../src/kms/aliases');
-jest.mock('../../../../src/kms/data');
-jest.mock('../../../../src/kms/data-key-pairs');
-jest.mock('../../../../src/kms/data-keys');
-jest.mock('../../../../src/kms/keys');
-jest.mock('../../../../src/kms/random');
+// The whole service but for the token, which is a fake, and HTTP.
+const KEY = 'alias/a';
+let kms: Kms;
+let keyId: string;
 
-const bytes = () => Buffer.from('bytes');
-
-beforeAll(() => {
-  const sealed = { key: KEY, ciphertext: bytes() };
-  const page = { items: [] };
-  jest.mocked(aliases.listAliases).mockResolvedValue(page);
-  jest.mocked(keys.createKey).mockResolvedValue(KEY);
-  jest.mocked(keys.describeKey).mockResolvedValue(KEY);
-  jest.mocked(keys.listKeys).mockResolvedValue(page);
-  jest.mocked(data.encrypt).mockResolvedValue(sealed);
-  jest
-    .mocked(data.decrypt)
-    .mockImplementation(async () => ({ key: KEY, version: KEY.current, plaintext: bytes() }));
-  jest.mocked(dataKeys.generateDataKey).mockImplementation(async () => ({ ...sealed, plaintext: bytes() }));
-  jest.mocked(dataKeys.generateDataKeyWithoutPlaintext).mockResolvedValue(sealed);
-  const pair = { key: KEY, spec: 'RSA_2048', publicKey: bytes(), privateKeyCiphertext: bytes() } as const;
-  jest.mocked(dataKeyPairs.generateDataKeyPair).mockResolvedValue(pair);
-  jest.mocked(dataKeyPairs.generateDataKeyPairWithoutPlaintext).mockResolvedValue(pair);
-  jest.mocked(random.generateRandom).mockImplementation(async () => bytes());
+beforeEach(async () => {
+  ({ kms } = await openDomain());
+  ({ id: keyId } = await createKey(kms, newCall(), { description: '' }));
+  await createAlias(kms, newCall(), { aliasName: KEY, targetKeyId: keyId });
 });
 
 const NAMES = [...OPERATIONS.values()].map(({ name }) => name);
@@ -42,12 +24,18 @@ const operation = fc.constantFrom(...NAMES);
 /** Members that requests have, with values that are often right and sometimes anything. */
 const value = (...usual: fc.Arbitrary<unknown>[]) =>
   fc.oneof({ weight: 4, arbitrary: fc.oneof(...usual) }, { weight: 1, arbitrary: fc.jsonValue() });
+/** Stands for the key's id, which is another one in each test. */
+const ID = 'the id';
+
 const blob = fc.uint8Array({ maxLength: 64 }).map((some) => Buffer.from(some).toString('base64'));
 const request = fc.record(
   {
-    KeyId: value(fc.string({ maxLength: 40 })),
-    TargetKeyId: value(fc.string({ maxLength: 40 })),
-    AliasName: value(fc.constant('alias/a')),
+    KeyId: value(fc.constantFrom(KEY, ID), fc.string({ maxLength: 40 })),
+    SourceKeyId: value(fc.constant(KEY)),
+    DestinationKeyId: value(fc.constant(KEY)),
+    TargetKeyId: value(fc.constant(ID), fc.string({ maxLength: 40 })),
+    AliasName: value(fc.constantFrom('alias/a', 'alias/b')),
+    Description: value(fc.string()),
     Plaintext: value(blob),
     CiphertextBlob: value(blob),
     EncryptionContext: value(fc.dictionary(fc.string(), fc.string())),
@@ -59,17 +47,40 @@ const request = fc.record(
     Marker: value(fc.string()),
     DryRun: value(fc.boolean()),
     Recipient: value(fc.constant(null)),
+    PendingWindowInDays: value(fc.integer({ min: 6, max: 31 })),
+    RotationPeriodInDays: value(fc.integer({ min: 89, max: 2561 })),
+    IncludeKeyMaterial: value(fc.constantFrom('ALL_KEY_MATERIAL', 'ROTATIONS_ONLY')),
+    DryRunModifiers: value(fc.constant(['IGNORE_CIPHERTEXT'])),
+    Tags: value(fc.array(fc.record({ TagKey: fc.string(), TagValue: fc.string() }))),
+    TagKeys: value(fc.array(fc.string())),
+    PolicyName: value(fc.constant('default')),
+    Policy: value(fc.json()),
+    Operations: value(fc.array(fc.constantFrom('Encrypt', 'Decrypt', 'Sign'))),
+    Constraints: value(fc.record({ EncryptionContextSubset: fc.dictionary(fc.string(), fc.string()) })),
+    GranteePrincipal: value(fc.constant('arn:aws:iam::111122223333:user/a')),
+    RetiringPrincipal: value(fc.constant('arn:aws:iam::111122223333:user/a')),
+    Name: value(fc.string()),
+    GrantId: value(fc.string()),
+    GrantToken: value(fc.string()),
   },
   { requiredKeys: [] },
 );
 
-async function expectAnswer(name: string, body: unknown): Promise<number> {
-  const answer = await call(name, body);
-  expect([200, 400]).toContain(answer.status);
+function toBody(request: unknown): Buffer {
+  if (Buffer.isBuffer(request)) return request;
+  return Buffer.from(JSON.stringify(request).replaceAll(`"${ID}"`, `"${keyId}"`));
+}
+
+async function expectAnswer(name: string, request: unknown): Promise<number> {
+  const headers = { ...HEADERS, 'x-amz-target': `TrentService.${name}` };
+  const answer = await trent(kms)({ id: REQUEST_ID, headers, body: toBody(request), isGone: () => false });
+  expect({ status: answer.status, error: answer.record.error }).toEqual({
+    status: answer.status === 200 ? 200 : 400,
+  });
   expect(answer.record.operation).toBe(name);
   if (answer.status === 400) {
     expect(bodyOf(answer)).toEqual({
-      __type: expect.stringMatching(/^(Serialization|Validation|UnsupportedOperation)Exception$/),
+      __type: expect.stringMatching(/^[A-Z][A-Za-z]+Exception$/),
       message: expect.stringMatching(/./),
     });
   }

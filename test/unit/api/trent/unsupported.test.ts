@@ -18,11 +18,6 @@ describe('what the API has and p11kms has not is an UnsupportedOperationExceptio
       ],
       ['Decrypt', { CiphertextBlob: 'AAAA', Recipient: {} }, `Recipient is not supported: ${ENCLAVES}`],
       [
-        'Decrypt',
-        { KeyId: 'k', DryRun: true, DryRunModifiers: ['IGNORE_CIPHERTEXT'] },
-        'DryRunModifiers is not supported.',
-      ],
-      [
         'CreateKey',
         { KeySpec: 'RSA_2048' },
         'KeySpec RSA_2048 is not supported: KMS keys are SYMMETRIC_DEFAULT.',

@@ -24,7 +24,7 @@ const openFilesIn = (directory: string): number =>
     }
   }).length;
 
-describe('openStore', () => {
+describe('openStore on SQLite', () => {
   it('makes the directory and the files for their owner alone', async () => {
     const dataDir = join(newDirectory(), 'some', 'where');
     const umask = process.umask(0o022);
@@ -53,10 +53,11 @@ describe('openStore', () => {
     expect(withDatabase(dataDir, (database) => database.pragma('journal_mode', { simple: true }))).toBe(
       'wal',
     );
-    await store.keys.begin(newKey(1));
+    await store.versions.beginKey(newKey(1));
     const row = ['alias/app', idOf(1), 0, 0];
     withDatabase(dataDir, (database) => database.prepare('INSERT INTO aliases VALUES (?, ?, ?, ?)').run(row));
-    await expect(store.keys.abandon({ keyId: idOf(1), number: 1, objects: [] })).rejects.toMatchObject({
+    await store.versions.claimRemoval({ keyId: idOf(1), number: 1 });
+    await expect(store.versions.forget({ keyId: idOf(1), number: 1 })).rejects.toMatchObject({
       code: 'SQLITE_CONSTRAINT_FOREIGNKEY',
     });
   });
@@ -71,7 +72,7 @@ describe('openStore', () => {
   });
 });
 
-describe('openStore refuses, naming the file and leaving nothing open,', () => {
+describe('openStore on SQLite refuses, naming the file and leaving nothing open,', () => {
   async function refusalOf(dataDir: string): Promise<string> {
     const { message, exitCode } = await startErrorOf(openStore(dataDir));
     expect(exitCode).toBe(1);
@@ -124,12 +125,12 @@ describe('openStore refuses, naming the file and leaving nothing open,', () => {
   });
 });
 
-describe('storeExists', () => {
+describe('storeExists on SQLite', () => {
   it('looks, and makes nothing', async () => {
     const dataDir = join(newDirectory(), 'data');
-    expect(storeExists(dataDir)).toBe(false);
+    expect(await storeExists(dataDir)).toBe(false);
     expect(existsSync(dataDir)).toBe(false);
     await open(dataDir);
-    expect(storeExists(dataDir)).toBe(true);
+    expect(await storeExists(dataDir)).toBe(true);
   });
 });

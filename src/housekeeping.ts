@@ -1,0 +1,101 @@
+/** What a service does without being asked: rotations and deletions that are due, and cleaning up. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createHeartbeat } from './kms/heartbeat';
+import { destroyDueKeys } from './kms/key-deletion';
+import { removeUnfinished } from './kms/key-versions';
+import type { Kms } from './kms/kms';
+import { rotateDueKeys } from './kms/rotation';
+import type { Logger } from './telemetry/logger';
+
+export interface HousekeepingOptions {
+  /** Milliseconds after which no job that was begun can still run on the token. */
+  readonly longestJobMs: number;
+}
+
+export interface Housekeeping {
+  /** Begins nothing more and waits for what is being done, for so many milliseconds at most. */
+  stop(limitMs: number): Promise<void>;
+}
+
+interface Duty {
+  readonly name: string;
+  readonly everyMs: number;
+  readonly run: () => Promise<void>;
+}
+
+/** An instance may still know a key as it was so long ago, with room to spare. */
+const MEMORY_MS = 2_000;
+const MAX_PAUSE_MS = 60_000;
+
+/** Starts the duties of a service. Every instance has them all: the store sees to it that each thing is done once. */
+export function keepHouse(kms: Kms, logger: Logger, options: HousekeepingOptions): Housekeeping {
+  const stopping = new AbortController();
+  const loops = duties(kms, logger, options).map((duty) => repeat(duty, logger, stopping.signal));
+  return {
+    async stop(limitMs) {
+      stopping.abort();
+      await Promise.race([Promise.all(loops), sleep(limitMs, undefined, { ref: false })]);
+    },
+  };
+}
+
+function duties(kms: Kms, logger: Logger, { longestJobMs }: HousekeepingOptions): Duty[] {
+  const drainMs = longestJobMs + MEMORY_MS;
+  return [
+    { name: 'recording the time that passes', everyMs: 15_000, run: createHeartbeat(kms.store) },
+    { name: 'recording the use of keys', everyMs: 2_000, run: kms.usage.flush },
+    {
+      name: 'cleaning up after key versions whose making was cut short',
+      everyMs: 60_000,
+      run: () => cleanUp(kms, logger, longestJobMs + 60_000),
+    },
+    {
+      name: 'rotating keys',
+      everyMs: 2_000,
+      run: async () => {
+        for (const keyId of await rotateDueKeys(kms))
+          logger.info('key rotated', { keyId, cause: 'automatic' });
+      },
+    },
+    {
+      name: 'destroying keys',
+      everyMs: 2_000,
+      run: async () => {
+        const { begun, done } = await destroyDueKeys(kms, drainMs);
+        for (const keyId of begun) logger.warn('destroying a key whose deletion is due', { keyId });
+        for (const keyId of done) logger.warn('key destroyed', { keyId });
+      },
+    },
+  ];
+}
+
+/** Removes what is left of key versions whose making was cut short. */
+export async function cleanUp(kms: Kms, logger: Logger, olderThanMs?: number): Promise<void> {
+  const count = await removeUnfinished(kms, olderThanMs);
+  if (count > 0) logger.warn('removed key versions whose making was cut short', { count });
+}
+
+/** Failures are logged once, and followed by longer and longer pauses, until it works again. */
+async function repeat({ name, everyMs, run }: Duty, logger: Logger, signal: AbortSignal): Promise<void> {
+  let pauseMs = everyMs;
+  while (await pause(pauseMs, signal)) {
+    try {
+      await run();
+      if (pauseMs > everyMs) logger.info(`${name} works again`);
+      pauseMs = everyMs;
+    } catch (error) {
+      if (pauseMs === everyMs) logger.warn(`${name} failed; will try again`, { error });
+      pauseMs = Math.max(everyMs + 1, Math.min(pauseMs * 2, MAX_PAUSE_MS));
+    }
+  }
+}
+
+/** @returns false once the signal is given */
+async function pause(ms: number, signal: AbortSignal): Promise<boolean> {
+  try {
+    await sleep(ms, undefined, { signal, ref: false });
+    return true;
+  } catch {
+    return false;
+  }
+}

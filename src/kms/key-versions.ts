@@ -1,0 +1,89 @@
+/** Making the versions of keys on the token, and cleaning up after those that were never finished. */
+import { randomBytes } from 'node:crypto';
+import { KmsError } from '../errors';
+import type { FinishedRotation, UnfinishedVersion, VersionName, VersionObjects } from '../store/key-versions';
+import type { Call, Kms } from './kms';
+import { labelPrefix } from './object-label';
+
+type TokenAndStore = Pick<Kms, 'store' | 'token'>;
+
+/** CKA_ID is random and never derived: some tokens replace an object whose CKA_ID is taken. */
+const newObjectId = (): string => randomBytes(16).toString('hex');
+
+/**
+ * Makes a version: first its row, then its objects, then the row becomes active. A crash in between leaves a row by
+ * whose ids `removeUnfinished` cleans up. One at a time in all instances: tokens lose sight of objects that two
+ * processes make at once, and so whoever has the lock knows that nobody is making what is unfinished.
+ *
+ * @param begin records the version and returns its name, or nothing where it is not wanted any more
+ * @returns the version's name, if it was made
+ */
+export async function makeVersion(
+  kms: Kms,
+  call: Call | undefined,
+  begin: (objects: VersionObjects) => Promise<VersionName | undefined>,
+  finishing?: () => FinishedRotation,
+): Promise<VersionName | undefined> {
+  const objects = { encryptObject: newObjectId(), wrapObject: newObjectId() };
+  return kms.store.exclusively('token-objects', async () => {
+    const version = await begin(objects);
+    if (!version) return undefined;
+    const unfinished = { ...version, objects: [objects.encryptObject, objects.wrapObject] };
+    try {
+      await kms.token.run('createKeyObjects', tokenObjects(kms, version, objects), call);
+    } catch (error) {
+      await tryToRemove(kms, unfinished, error);
+      throw error;
+    }
+    if (await kms.store.versions.finish(version, finishing?.())) return version;
+    // Somebody took it for unfinished: nobody may be told of a key whose objects are going.
+    await tryToRemove(kms, unfinished, undefined);
+    throw new KmsError('KEY_UNAVAILABLE', 'The key could not be made: try again.');
+  });
+}
+
+function tokenObjects(kms: Kms, { keyId, number }: VersionName, objects: VersionObjects) {
+  const label = (role: string) => `${labelPrefix(kms.storeId)}${keyId}/${number}/${role}`;
+  return {
+    encrypt: { id: objects.encryptObject, label: label('encrypt') },
+    wrap: { id: objects.wrapObject, label: label('wrap') },
+  };
+}
+
+/** What cannot be removed now is left to the next `removeUnfinished`. */
+async function tryToRemove(kms: Kms, version: UnfinishedVersion, error: unknown): Promise<void> {
+  // The token may still be making the objects: too early to see them gone.
+  if (error instanceof KmsError && error.code === 'TOKEN_TIMEOUT') return;
+  try {
+    await remove(kms, version);
+  } catch {
+    // The error that brought us here is the one to report.
+  }
+}
+
+/** Claimed first: from then on nobody can finish the version, so that no key is left without its objects. */
+async function remove({ store, token }: TokenAndStore, version: UnfinishedVersion): Promise<boolean> {
+  if (!(await store.versions.claimRemoval(version))) return false;
+  await token.run('destroyObjects', { ids: version.objects });
+  await store.versions.forget(version);
+  return true;
+}
+
+/**
+ * Cleans up after versions whose making was cut short.
+ *
+ * @param olderThanMs leaves those alone that the token may still be making for somebody who has given up waiting
+ * @returns how many there were
+ * @throws KmsError where the token cannot be reached
+ */
+export async function removeUnfinished({ store, token }: TokenAndStore, olderThanMs = 0): Promise<number> {
+  // Asked without the lock first: there hardly ever are any.
+  if ((await store.versions.unfinished(olderThanMs)).length === 0) return 0;
+  return store.exclusively('token-objects', async () => {
+    let count = 0;
+    for (const version of await store.versions.unfinished(olderThanMs)) {
+      if (await remove({ store, token }, version)) count++;
+    }
+    return count;
+  });
+}

@@ -1,0 +1,135 @@
+/** Rotating keys: a new version on the token, which new ciphertexts use; old ones still open. */
+import { KmsError } from '../errors';
+import type { FinishedRotation } from '../store/key-versions';
+import type { KeyRow } from '../store/keys';
+import { DAY_MS } from './duration';
+import type { Key, KeyVersion } from './key';
+import { assertEnabled } from './key-state';
+import { makeVersion } from './key-versions';
+import { changeKey, describeKeyWithoutAlias } from './keys';
+import type { Call, Kms } from './kms';
+import { type Page, pageOf } from './page';
+
+/** AWS's quota of on-demand rotations for the life of a key. */
+const MAX_ON_DEMAND = 25;
+/** So close to an automatic rotation there is none on demand. */
+const TOO_CLOSE_MS = 20 * 60_000;
+
+/** @throws KmsError NOT_FOUND, INVALID_ARN, DISABLED, INVALID_STATE */
+export async function enableKeyRotation(
+  kms: Kms,
+  call: Call,
+  { keyId, periodInDays }: { keyId: string; periodInDays: number },
+): Promise<void> {
+  await changeKey(kms, call, keyId, assertEnabled, async ({ id, rotation }) => {
+    // Asking again for what is so already must not put the next rotation off.
+    if (rotation?.periodInDays === periodInDays) return true;
+    const nextAt = Date.now() + periodInDays * DAY_MS;
+    return kms.store.keys.setRotation(id, { days: periodInDays, nextAt });
+  });
+}
+
+/** @throws KmsError NOT_FOUND, INVALID_ARN, DISABLED, INVALID_STATE */
+export async function disableKeyRotation(kms: Kms, call: Call, keyId: string): Promise<void> {
+  await changeKey(kms, call, keyId, assertEnabled, ({ id }) => kms.store.keys.setRotation(id, undefined));
+}
+
+/**
+ * Rotates a key now.
+ *
+ * @throws KmsError NOT_FOUND, INVALID_ARN, DISABLED, INVALID_STATE, LIMIT_EXCEEDED, CONFLICT
+ */
+export async function rotateKeyOnDemand(kms: Kms, call: Call, keyId: string): Promise<Key> {
+  const key = await describeKeyWithoutAlias(kms, call, keyId);
+  assertMayRotateOnDemand(key);
+  const rotated = await rotate(kms, call, key.id, 'on_demand', (row) => {
+    const onDemand = row.versions.filter(({ rotation }) => rotation === 'on_demand');
+    return row.state === 'enabled' && onDemand.length < MAX_ON_DEMAND;
+  });
+  if (rotated) return key;
+  assertMayRotateOnDemand(await kms.keys.resolve(key.id));
+  throw new KmsError('CONFLICT', `${key.arn} is being rotated by another request: try again.`);
+}
+
+function assertMayRotateOnDemand(key: Key): void {
+  assertEnabled(key);
+  const onDemand = [...key.versions.values()].filter(({ rotation }) => rotation?.cause === 'on_demand');
+  if (onDemand.length >= MAX_ON_DEMAND) {
+    throw new KmsError(
+      'LIMIT_EXCEEDED',
+      `${key.arn} has been rotated on demand ${MAX_ON_DEMAND} times, which is as often as a key may be.`,
+    );
+  }
+  if (key.rotation && key.rotation.nextAt.getTime() <= Date.now() + TOO_CLOSE_MS) {
+    throw new KmsError('CONFLICT', `${key.arn} is about to be rotated automatically.`);
+  }
+}
+
+/**
+ * The versions of a key that rotations made, oldest first.
+ *
+ * @param all the key's first version, too
+ * @throws KmsError NOT_FOUND, INVALID_ARN, INVALID_MARKER
+ */
+export async function listKeyRotations(
+  kms: Kms,
+  call: Call,
+  { keyId, all, limit, marker = '0' }: { keyId: string; all: boolean; limit: number; marker?: string },
+): Promise<Page<KeyVersion> & { readonly key: Key }> {
+  if (!/^\d{1,10}$/.test(marker)) throw new KmsError('INVALID_MARKER', 'The marker is not valid.');
+  const key = await describeKeyWithoutAlias(kms, call, keyId);
+  const found = [...key.versions.values()].filter(
+    ({ number, rotation }) => number > Number(marker) && (all || rotation !== undefined),
+  );
+  return { key, ...pageOf(found.slice(0, limit + 1), limit, ({ number }) => String(number)) };
+}
+
+/**
+ * Rotates every key that is due, once, whatever the number of instances and however long none was running.
+ *
+ * @returns the ids of the keys
+ * @throws KmsError where the token cannot be reached
+ */
+export async function rotateDueKeys(kms: Kms): Promise<string[]> {
+  const rotated: string[] = [];
+  for (const id of await kms.store.keys.dueForRotation(Date.now())) {
+    const isDue = ({ state, next_rotation_at }: KeyRow) =>
+      state === 'enabled' && next_rotation_at !== null && next_rotation_at <= Date.now();
+    if (await rotate(kms, undefined, id, 'automatic', isDue)) rotated.push(id);
+  }
+  return rotated;
+}
+
+/** Rotates a key whose version `exhausted` has no AES-GCM call left, unless that has been done. */
+export async function rotateExhausted(kms: Kms, call: Call, { id, current }: Key): Promise<void> {
+  const isDue = (row: KeyRow) => row.state === 'enabled' && row.current_version === current.number;
+  await rotate(kms, call, id, 'exhausted', isDue);
+}
+
+/**
+ * @param isDue asked of the key as it is once nobody else can rotate it
+ * @returns whether the key was rotated
+ */
+async function rotate(
+  kms: Kms,
+  call: Call | undefined,
+  keyId: string,
+  cause: FinishedRotation['cause'],
+  isDue: (row: KeyRow) => boolean,
+): Promise<boolean> {
+  let nextAt: number | undefined;
+  const begin: Parameters<typeof makeVersion>[2] = async (objects) => {
+    const row = await kms.store.keys.find(keyId);
+    if (!row || !isDue(row)) return undefined;
+    const days = row.rotation_period_days;
+    if (cause === 'automatic' && days !== null) nextAt = Date.now() + days * DAY_MS;
+    return { keyId, number: await kms.store.versions.beginNext(keyId, objects) };
+  };
+  const made = await makeVersion(kms, call, begin, () => ({
+    cause,
+    at: Date.now(),
+    ...(nextAt !== undefined && { nextAt }),
+  }));
+  kms.keys.forget();
+  return made !== undefined;
+}

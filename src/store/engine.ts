@@ -1,0 +1,20 @@
+import type { Kysely } from 'kysely';
+import type { Database } from './schema';
+
+/** What only one may do at a time, of all instances on one store. */
+export type ExclusiveWork = 'start' | 'token-objects';
+
+/** The database that a store is in. */
+export interface Engine {
+  readonly db: Kysely<Database>;
+  /** Rejects where the database does not answer, after a few seconds at most. */
+  ping(): Promise<void>;
+  /**
+   * Does the work while no other process on this database does work of the same name.
+   *
+   * @param waitMs how long to wait for the others
+   * @throws KmsError TOKEN_TIMEOUT where they took longer, or the database does not answer
+   */
+  alone<T>(name: ExclusiveWork, waitMs: number, work: () => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
