@@ -8,6 +8,7 @@ import {
   GenerateDataKeyWithoutPlaintextCommand,
   GenerateRandomCommand,
   type KMSClient,
+  ReEncryptCommand,
 } from '@aws-sdk/client-kms';
 import { exceptionOf, kmsClient, refusalOf } from '../support/kms-client';
 import { startServer } from '../support/server';
@@ -75,6 +76,16 @@ describe('Encrypt and Decrypt', () => {
         new EncryptCommand({ KeyId: keyId, Plaintext, EncryptionAlgorithm }),
         new DecryptCommand({ CiphertextBlob, EncryptionAlgorithm }),
         new DecryptCommand({ KeyId: keyId, CiphertextBlob, EncryptionAlgorithm }),
+        new ReEncryptCommand({
+          CiphertextBlob,
+          DestinationKeyId: keyId,
+          SourceEncryptionAlgorithm: EncryptionAlgorithm,
+        }),
+        new ReEncryptCommand({
+          CiphertextBlob,
+          DestinationKeyId: keyId,
+          DestinationEncryptionAlgorithm: EncryptionAlgorithm,
+        }),
       ]) {
         expect(await refusalOf(client.send(command as EncryptCommand))).toMatchObject({
           name: 'InvalidKeyUsageException',

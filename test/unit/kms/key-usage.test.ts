@@ -1,6 +1,7 @@
 import { decrypt, encrypt } from '../../../src/kms/data';
 import type { EncryptionAlgorithm } from '../../../src/kms/key-usage';
 import { createKey, disableKey } from '../../../src/kms/keys';
+import { reEncrypt } from '../../../src/kms/re-encrypt';
 import { codeOf, context, kmsErrorOf, newCall, openDomain, UNKNOWN_ID } from './fixture';
 
 async function withCiphertext() {
@@ -12,6 +13,17 @@ async function withCiphertext() {
   const uses = (algorithm: EncryptionAlgorithm, keyId: string = id) => [
     encrypt(kms, newCall(), { keyId, plaintext: Buffer.from('x'), ...about, algorithm }),
     decrypt(kms, newCall(), { ciphertext, keyId, ...about, algorithm }),
+    reEncrypt(kms, newCall(), {
+      source: { ciphertext, keyId, authenticated: context(), algorithm },
+      destinationKeyId: id,
+      ...about,
+    }),
+    reEncrypt(kms, newCall(), {
+      source: { ciphertext, authenticated: context() },
+      destinationKeyId: keyId,
+      ...about,
+      algorithm,
+    }),
   ];
   return {
     kms,
