@@ -7,6 +7,7 @@ import { traces } from '../support/traces';
 
 const OPERATIONS = [
   'CreateAlias',
+  'CreateGrant',
   'CreateKey',
   'Decrypt',
   'DeleteAlias',
@@ -19,8 +20,20 @@ const OPERATIONS = [
   'GenerateDataKeyPairWithoutPlaintext',
   'GenerateDataKeyWithoutPlaintext',
   'GenerateRandom',
+  'GetKeyPolicy',
   'ListAliases',
+  'ListGrants',
+  'ListKeyPolicies',
   'ListKeys',
+  'ListResourceTags',
+  'ListRetirableGrants',
+  'PutKeyPolicy',
+  'RetireGrant',
+  'RevokeGrant',
+  'TagResource',
+  'UntagResource',
+  'UpdateAlias',
+  'UpdateKeyDescription',
 ];
 let site: Awaited<ReturnType<typeof createShimSite>>;
 let server: Server;
@@ -75,6 +88,7 @@ it('the call succeeded and failed in all the ways that the log tells apart', () 
     'SerializationException',
     'NotFoundException',
     'DisabledException',
+    'InvalidGrantTokenException',
     'UnknownOperationException',
     'KMSInternalException',
     'DependencyTimeoutException',

@@ -1,5 +1,6 @@
 /** Members of requests about tags, key policies and grants. */
 import { type GrantOperation, OTHER_OPERATIONS, SYMMETRIC_OPERATIONS } from '../../kms/grant';
+import { ABSENT } from './absent';
 import { encryptionContext, integer, lacking, listOf, type Schema, structure, text } from './schema';
 
 export const tags = listOf(structure({ TagKey: text(1, 128), TagValue: text(0, 256) }, {}));
@@ -16,8 +17,7 @@ export const policy: Schema<string> = {
 };
 
 export const principal: Schema<string> = { ...text(1, 256), pattern: '^[\\w+=,.@:/-]+$' };
-/** p11kms does nothing on behalf of an AWS service. */
-export const servicePrincipal = lacking('string');
+export const servicePrincipal = lacking('string', ABSENT.services);
 export const grantId = text(1, 128);
 export const grantToken = text(1, 8192);
 export const grantName: Schema<string> = { ...text(1, 256), pattern: '^[a-zA-Z0-9:/_-]+$' };
@@ -34,6 +34,6 @@ export const grantConstraints = structure(
   {
     EncryptionContextEquals: encryptionContext,
     EncryptionContextSubset: encryptionContext,
-    SourceArn: lacking('string'),
+    SourceArn: lacking('string', ABSENT.sourceArns),
   },
 );

@@ -10,6 +10,8 @@ export type Answer = Readonly<Record<string, unknown>>;
 interface Definition<Request> {
   /** Its name in the API: what follows `TrentService.` in X-Amz-Target. */
   readonly name: string;
+  /** What people should know of it: for the README. */
+  readonly note?: string;
   readonly schema: Schema<Request>;
   /** Resolves to the answer; to nothing where the API has none. */
   run(kms: Kms, call: Call, request: Request): Promise<Answer> | Promise<void>;
@@ -18,17 +20,18 @@ interface Definition<Request> {
 /** An operation as the handler knows it: it validates what it is given. */
 export interface Operation {
   readonly name: string;
+  readonly note?: string;
   /** Resolves to the answer; to nothing where the API has none. */
   run(kms: Kms, call: Call, body: Body): Promise<unknown>;
 }
 
 /** Makes an operation of its definition, with its schema compiled. Grant tokens are checked before it begins. */
-export function operation<Request extends object>({ name, schema, run }: Definition<Request>): Operation {
+export function operation<Request extends object>({ schema, run, ...about }: Definition<Request>): Operation {
   const validate = validator(schema);
   // Others may have a member of the name that nobody has checked.
   const takesGrantTokens = 'GrantTokens' in schema.properties;
   return {
-    name,
+    ...about,
     async run(kms, call, body) {
       const request = validate(body);
       if (takesGrantTokens && hasGrantTokens(request)) await assertGrantTokens(kms, request.GrantTokens);

@@ -2,6 +2,7 @@ import { KmsError } from '../../../errors';
 import { checkKeyPolicy } from '../../../kms/key-policies';
 import * as keys from '../../../kms/keys';
 import { checkTags } from '../../../kms/tags';
+import { ABSENT } from '../absent';
 import { policy, tags } from '../access-schema';
 import { keyMetadata } from '../answers';
 import { operation } from '../operation';
@@ -26,13 +27,17 @@ export const createKey = operation({
       KeySpec: keySpec,
       CustomerMasterKeySpec: keySpec,
       KeyUsage: keyUsage,
-      Origin: choice(['AWS_KMS'], ['EXTERNAL', 'AWS_CLOUDHSM', 'EXTERNAL_KEY_STORE']),
+      Origin: choice(
+        ['AWS_KMS'],
+        ['EXTERNAL', 'AWS_CLOUDHSM', 'EXTERNAL_KEY_STORE'],
+        "key material is made on the service's own token",
+      ),
       MultiRegion: multiRegion,
       BypassPolicyLockoutSafetyCheck: bypassPolicyLockoutSafetyCheck,
       Policy: policy,
       Tags: tags,
-      CustomKeyStoreId: lacking('string'),
-      XksKeyId: lacking('string'),
+      CustomKeyStoreId: lacking('string', ABSENT.customKeyStores),
+      XksKeyId: lacking('string', ABSENT.customKeyStores),
     },
   ),
   async run(kms, call, request) {
