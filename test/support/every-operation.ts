@@ -106,7 +106,8 @@ export class EveryOperation {
         GranteePrincipal: PRINCIPAL,
         RetiringPrincipal: PRINCIPAL,
         Operations: ['Encrypt'],
-        Constraints: { EncryptionContextSubset: CONTEXT },
+        // The store keeps it, as AWS does.
+        Constraints: { EncryptionContextSubset: { kept: 'in the open' } },
       });
       const { GrantId = '', GrantToken = '' } = await client.send(command);
       this.keep('grant token', Buffer.from(GrantToken));
