@@ -5,6 +5,7 @@ import * as dataKeys from '../../../../src/kms/data-keys';
 import { assertGrantTokens } from '../../../../src/kms/grant-tokens';
 import * as grants from '../../../../src/kms/grants';
 import * as keys from '../../../../src/kms/keys';
+import * as reEncrypt from '../../../../src/kms/re-encrypt';
 import { call, expectError, KEY_ID, KMS } from '../support';
 
 jest.mock('../../../../src/kms/data');
@@ -13,6 +14,7 @@ jest.mock('../../../../src/kms/data-keys');
 jest.mock('../../../../src/kms/grant-tokens');
 jest.mock('../../../../src/kms/grants');
 jest.mock('../../../../src/kms/keys');
+jest.mock('../../../../src/kms/re-encrypt');
 
 const PAIR = { KeyPairSpec: 'RSA_2048' };
 const DATA_KEY = { KeySpec: 'AES_256' };
@@ -25,6 +27,7 @@ const TAKES_TOKENS: [operation: string, request: object, perform: unknown][] = [
   ['GenerateDataKeyPair', PAIR, dataKeyPairs.generateDataKeyPair],
   ['GenerateDataKeyPairWithoutPlaintext', PAIR, dataKeyPairs.generateDataKeyPairWithoutPlaintext],
   ['GenerateDataKeyWithoutPlaintext', DATA_KEY, dataKeys.generateDataKeyWithoutPlaintext],
+  ['ReEncrypt', { CiphertextBlob: 'AAAA', DestinationKeyId: KEY_ID }, reEncrypt.reEncrypt],
 ];
 
 it.each(TAKES_TOKENS)(
@@ -49,3 +52,10 @@ it.each(TAKES_TOKENS)(
     expect(perform).toHaveBeenCalledTimes(2);
   },
 );
+
+it('an operation that takes no grant tokens does not look at them', async () => {
+  jest.mocked(assertGrantTokens).mockClear();
+  await call('DisableKey', { KeyId: KEY_ID, GrantTokens: {} });
+  expect(assertGrantTokens).not.toHaveBeenCalled();
+  expect(keys.disableKey).toHaveBeenCalledTimes(1);
+});
