@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import {
   CreateAliasCommand,
   CreateKeyCommand,
@@ -13,6 +14,7 @@ import {
 } from '@aws-sdk/client-kms';
 import { diagnosis, doctor } from '../support/doctor';
 import { get, kmsClient, refusalOf } from '../support/kms-client';
+import { createShim } from '../support/pkcs11-shim';
 import { eventually, p11kms, type Server, startServer } from '../support/server';
 import { createPostgresSite, neighbour, type PostgresSite, tokenObjects } from '../support/site';
 
@@ -88,6 +90,19 @@ describe('a service with its store on PostgreSQL', () => {
     await eventually(ready, 10_000, () => `not ready again:\n${server.output()}`);
     expect(await decrypt(client, await encrypt(client, keyId))).toBe('plaintext');
     await createKey(client);
+  });
+
+  it('goes on with a restored dump', async () => {
+    const keyId = await createKey(client);
+    const ciphertext = await encrypt(client, keyId);
+    const { server: postgres, databaseUrl } = site;
+    const dump = join(site.token.directory, 'p11kms.dump');
+    await postgres.run('pg_dump', '--format=custom', `--file=${dump}`, databaseUrl);
+    const P11KMS_DATABASE_URL = await postgres.createDatabase();
+    await postgres.run('pg_restore', '--no-owner', `--dbname=${P11KMS_DATABASE_URL}`, dump);
+    const restored = await startServer(neighbour(site), { P11KMS_DATABASE_URL });
+    expect(await decrypt(kmsClient(restored), ciphertext)).toBe('plaintext');
+    await restored.terminate();
   });
 
   it('is what doctor looks at, too', async () => {
@@ -168,8 +183,13 @@ describe('two services on one PostgreSQL and one token', () => {
   let second: KMSClient;
 
   beforeAll(async () => {
-    site = await createPostgresSite();
+    const made = await createPostgresSite();
+    const shim = await createShim(made.token.directory);
+    site = { ...made, env: { ...made.env, ...shim.env, P11KMS_PKCS11_MODULE: shim.module } };
+    // Without taking turns both would have looked for the service key before one of them has made it.
+    shim.set('C_FindObjectsFinal delay=1500 times=2');
     [one, other] = await Promise.all([startServer(site), startServer(neighbour(site))]);
+    shim.clear();
     [first, second] = [kmsClient(one), kmsClient(other)];
   });
 
