@@ -32,7 +32,7 @@ export interface CreateGrantRequest {
  * Makes a grant. One with a name that is the same in everything else is not made twice: its id comes back with a
  * new token.
  *
- * @throws KmsError INVALID_REQUEST, INVALID_ARN, NOT_FOUND, DISABLED, INVALID_STATE, LIMIT_EXCEEDED, DRY_RUN, CONFLICT
+ * @throws KmsError INVALID_REQUEST, INVALID_ARN, NOT_FOUND, DISABLED, INVALID_STATE, LIMIT_EXCEEDED, DRY_RUN
  */
 export async function createGrant(
   kms: Kms,

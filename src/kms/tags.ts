@@ -36,7 +36,7 @@ function checkNames(names: readonly string[]): void {
 
 const invalidTag = (message: string): KmsError => new KmsError('INVALID_TAG', message);
 
-/** @throws KmsError INVALID_TAG, LIMIT_EXCEEDED, INVALID_ARN, NOT_FOUND, INVALID_STATE, CONFLICT */
+/** @throws KmsError INVALID_TAG, LIMIT_EXCEEDED, INVALID_ARN, NOT_FOUND, INVALID_STATE */
 export async function tagKey(
   kms: Kms,
   call: Call,

@@ -103,7 +103,9 @@ function engineOf(pool: Pool): Engine {
     db: kyselyOn(pool),
     ping: () => ping(pool),
     alone: (name, waitMs, work) => alone(pool, name, waitMs, work),
-    close: () => pool.end(),
+    async close() {
+      if (!pool.ending) await pool.end();
+    },
   };
 }
 

@@ -126,6 +126,15 @@ describe('createGrant', () => {
     expect(await codeOf(create())).toBe('DISABLED');
   });
 
+  it('makes none on a key that another instance has just disabled', async () => {
+    const { kms, key, create, list } = await withKey();
+    // What is remembered of the key is that it is enabled.
+    await create();
+    await kms.store.keys.setState(key.id, 'disabled');
+    expect(await codeOf(create())).toBe('DISABLED');
+    expect(await list()).toHaveLength(1);
+  });
+
   it('makes 50,000 on a key and no more', async () => {
     const { create, key, dataDir } = await withKey();
     const database = new SQLite(join(dataDir, 'p11kms.sqlite'));

@@ -67,6 +67,16 @@ describe('tags of a key', () => {
     });
   });
 
+  it('are not added to a key whose deletion another instance has just scheduled', async () => {
+    const { kms, key } = await withKey();
+    await tagKey(kms, newCall(), { keyId: key.id, tags: [] });
+    await kms.store.deletions.schedule(key.id, { windowDays: 7, windowMs: 0, at: Date.now() });
+    expect(await codeOf(tagKey(kms, newCall(), { keyId: key.id, tags: [tag('late')] }))).toBe(
+      'INVALID_STATE',
+    );
+    expect((await listTags(kms, newCall(), { keyId: key.id, limit: 50 })).items).toHaveLength(1);
+  });
+
   it('come in pages, whatever characters are in the last', async () => {
     const { kms, key } = await withKey();
     await untagKey(kms, newCall(), { keyId: key.id, names: ['first'] });
