@@ -1,5 +1,6 @@
 import type { Kysely, Selectable, Transaction } from 'kysely';
-import { holdKey } from './hold-key';
+import { withLockedKey } from './key-lock';
+import { CHANGEABLE } from './keys';
 import type { AliasesTable, Database } from './schema';
 
 export type AliasRow = Selectable<AliasesTable>;
@@ -23,9 +24,15 @@ export interface AliasRepository {
 
 export function aliasRepository(db: Kysely<Database>): AliasRepository {
   return {
-    create: (name, keyId) => db.transaction().execute((tx) => create(tx, name, keyId)),
+    async create(name, keyId) {
+      const outcome = await withLockedKey(db, keyId, CHANGEABLE, (tx) => create(tx, name, keyId));
+      return outcome ?? 'key-gone';
+    },
 
-    update: (name, keyId) => db.transaction().execute((tx) => update(tx, name, keyId)),
+    async update(name, keyId) {
+      const outcome = await withLockedKey(db, keyId, CHANGEABLE, (tx) => update(tx, name, keyId));
+      return outcome ?? 'key-gone';
+    },
 
     async remove(name) {
       const { numDeletedRows } = await db.deleteFrom('aliases').where('name', '=', name).executeTakeFirst();
@@ -51,7 +58,6 @@ async function create(
   name: string,
   keyId: string,
 ): Promise<'done' | 'taken' | NotNamed> {
-  if (!(await holdKey(tx, keyId))) return 'key-gone';
   if ((await countOthers(tx, name, keyId)) >= MAX_ALIASES) return 'key-full';
   const now = Date.now();
   const { numInsertedOrUpdatedRows } = await tx
@@ -67,7 +73,6 @@ async function update(
   name: string,
   keyId: string,
 ): Promise<'done' | 'missing' | NotNamed> {
-  if (!(await holdKey(tx, keyId))) return 'key-gone';
   if ((await countOthers(tx, name, keyId)) >= MAX_ALIASES) return 'key-full';
   const { numUpdatedRows } = await tx
     .updateTable('aliases')

@@ -215,7 +215,7 @@ describe('a tombstone', () => {
       ).resolves.toBe('refused');
     }
     expect(await store.versions.objects()).toEqual(new Set([newKey(2).encryptObject, newKey(2).wrapObject]));
-    await expect(store.aliases.create('alias/1', idOf(2))).resolves.toBe(true);
+    await expect(store.aliases.create('alias/1', idOf(2))).resolves.toBe('done');
   });
 
   it('cannot be changed, scheduled, cancelled, begun, buried or used', async () => {
