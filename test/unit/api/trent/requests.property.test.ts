@@ -100,7 +100,7 @@ it('any request that looks like one is answered, or refused as the client’s fa
     { numRuns: 3000 },
   );
   // Not all was refused: the operations themselves were reached.
-  expect(statuses.get(200)).toBeGreaterThan(100);
+  expect(statuses.get(200)).toBeGreaterThan(50);
 });
 
 it('any JSON is', async () => {
