@@ -9,6 +9,7 @@ import { type KeyUsageRepository, keyUsageRepository } from './key-usage';
 import { type KeyVersionRepository, keyVersionRepository } from './key-versions';
 import { type KeyRepository, keyRepository } from './keys';
 import { type DatabaseAddress, openPostgres, postgresExists } from './postgres';
+import { type RecoveryRepository, recoveryRepository } from './recovery';
 import { openSqlite, sqliteExists } from './sqlite';
 
 export interface Store {
@@ -19,6 +20,7 @@ export interface Store {
   readonly deletions: DeletionRepository;
   readonly usage: KeyUsageRepository;
   readonly aliases: AliasRepository;
+  readonly recovery: RecoveryRepository;
   /**
    * Does the work while nobody else, in this or any other process on the same store, does work of the same name. Waits
    * at most 30 s for the others. Not for work that calls it again with the same name: that would wait for itself. Should
@@ -27,6 +29,8 @@ export interface Store {
    * @throws KmsError TOKEN_TIMEOUT, and whatever the work throws
    */
   readonly exclusively: Exclusively;
+  /** Whether other processes of p11kms use the store, by all that can be seen. */
+  isShared(): Promise<boolean>;
   /** Rejects where the store does not answer. */
   ping(): Promise<void>;
   close(): Promise<void>;
@@ -54,7 +58,7 @@ export async function openStore(address: StoreAddress): Promise<Store> {
 }
 
 function storeOf(engine: Engine): Store {
-  const { db, ping, close } = engine;
+  const { db, isShared, ping, close } = engine;
   return {
     identity: identityRepository(db),
     heartbeat: heartbeatRepository(db),
@@ -63,7 +67,9 @@ function storeOf(engine: Engine): Store {
     deletions: deletionRepository(db),
     usage: keyUsageRepository(db),
     aliases: aliasRepository(db),
+    recovery: recoveryRepository(db),
     exclusively: exclusively(engine),
+    isShared,
     ping,
     close,
   };
