@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { findSoftHsm } from '../../softhsm/token-directory.mjs';
 import { say } from './checkout.mjs';
 import { runQuietly } from './quiet.mjs';
@@ -10,6 +10,12 @@ const NSS_MODULES = ['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu'].
   join(directory, 'libsoftokn3.so'),
   join(directory, 'nss', 'libsoftokn3.so'),
 ]);
+
+/** A directory for each version. */
+const POSTGRESQL = '/usr/lib/postgresql';
+
+/** Says to Debian's package, while it is installed, that nobody wants the server which it would start. */
+const NO_SERVER = '/etc/postgresql-common/createcluster.d/p11kms-set-up.conf';
 
 /** Debian packages by what they are for, and how one sees that what they bring is there, from wherever. */
 const PACKAGES = {
@@ -24,6 +30,7 @@ const PACKAGES = {
     ['libnss3-tools', () => isCommand('certutil')],
     ['gcc', () => isCommand('gcc')],
     ['curl', () => isCommand('curl')],
+    ['postgresql', () => isInstalled(POSTGRESQL, join('bin', 'initdb'))],
   ],
 };
 
@@ -56,15 +63,36 @@ export function installPackages(names) {
     '-o',
     'DPkg::Lock::Timeout=300',
   ];
-  const run = (what, args) => runQuietly(what, aptGet[0], [...aptGet.slice(1), ...args]);
+  const run = (what, args) => runQuietly(what, ...split([...aptGet, ...args]));
   run('apt-get update', ['update']);
-  run(`apt-get install ${list}`, ['install', '-y', '--no-install-recommends', ...names]);
+  const install = () =>
+    run(`apt-get install ${list}`, ['install', '-y', '--no-install-recommends', ...names]);
+  if (names.includes('postgresql')) withoutServer(asRoot, install);
+  else install();
 }
+
+function withoutServer(asRoot, install) {
+  const sh = (script) => runQuietly(script, ...split([...asRoot, 'env', 'sh', '-c', script]));
+  sh(`mkdir -p ${dirname(NO_SERVER)} && echo 'create_main_cluster = false' > ${NO_SERVER}`);
+  try {
+    install();
+  } finally {
+    sh(`rm ${NO_SERVER}`);
+  }
+}
+
+const split = ([command, ...args]) => [command, args];
 
 /** What stands before a command so that root runs it; nothing where that cannot be. */
 function rootPrefix() {
   if (process.getuid() === 0) return [];
   return spawnSync('sudo', ['-n', 'true'], { stdio: 'ignore' }).status === 0 ? ['sudo', '-n'] : undefined;
+}
+
+function isInstalled(directory, file) {
+  return (
+    existsSync(directory) && readdirSync(directory).some((name) => existsSync(join(directory, name, file)))
+  );
 }
 
 function isCommand(name) {

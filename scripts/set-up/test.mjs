@@ -6,11 +6,11 @@ import { prepare } from './prepare.mjs';
 export function test(args) {
   prepare(['token', 'tests', 'build']);
   const jest = [inRoot('node_modules/jest/bin/jest.js'), '--rootDir', ROOT, ...args];
-  return runInForeground(jest, withoutToken(process.env)).exitCode;
+  return runInForeground(jest, withoutOthers(process.env)).exitCode;
 }
 
-/** The tests make their own tokens: nothing that this shell says of another one may reach them. */
-function withoutToken(env) {
-  const foreign = (name) => name.startsWith('P11KMS_') || name === 'SOFTHSM2_CONF';
+/** The tests make their own tokens and databases: nothing that this shell says of others may reach them. */
+function withoutOthers(env) {
+  const foreign = (name) => /^(P11KMS_|PG[A-Z])/.test(name) || name === 'SOFTHSM2_CONF';
   return Object.fromEntries(Object.entries(env).filter(([name]) => !foreign(name)));
 }

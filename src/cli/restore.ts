@@ -1,8 +1,9 @@
 /** `p11kms restore FILE`: puts the store of a backup in place, and holds it against the token before. */
 import { type Config, loadConfig } from '../config/load';
-import { EXIT, StartError } from '../errors';
+import { EXIT, KmsError, StartError } from '../errors';
 import type { TokenObject } from '../hsm/jobs';
 import { inspectToken } from '../hsm/token';
+import { WorkerGone } from '../hsm/worker-process';
 import { labelPrefix } from '../kms/object-label';
 import { adjustmentsOf, differences, keysAfter } from '../kms/recovery';
 import { lockDataDirectory } from '../store/lock';
@@ -76,12 +77,29 @@ async function run(file: string | undefined, options: RestoreOptions): Promise<R
   }
 }
 
+/** What the token, the store or the disk says is for the operator; anything else is a fault of the program. */
+function toStartError(error: unknown): unknown {
+  const isForeseen = error instanceof KmsError || error instanceof WorkerGone || isSystemError(error);
+  if (!isForeseen) return error;
+  return new StartError(`nothing was restored: ${error.message}`, undefined, { cause: error });
+}
+
+const isSystemError = (error: unknown): error is Error =>
+  error instanceof Error && 'code' in error && /^(E[A-Z]+|SQLITE_)/.test(String(error.code));
+
 async function restoreFrom(
   file: string | undefined,
   config: Config,
   options: RestoreOptions,
 ): Promise<Restoration> {
-  if (file === undefined) return restoreInPlace(config, options);
+  try {
+    return await (file === undefined ? restoreInPlace(config, options) : restoreFile(file, config, options));
+  } catch (error) {
+    throw toStartError(error);
+  }
+}
+
+async function restoreFile(file: string, config: Config, options: RestoreOptions): Promise<Restoration> {
   const staged = await stageStore(file, config.dataDir, options.check === true);
   try {
     const { restoration, adjustments } = await examine(file, staged.store, config, options);

@@ -1,9 +1,11 @@
 /** Names for keys. */
 import { KmsError } from '../errors';
-import type { AliasRow } from '../store/aliases';
+import { type AliasRow, MAX_ALIASES, type NotNamed } from '../store/aliases';
 import type { Arns } from './arns';
-import type { Alias, AliasName, KeyId } from './key';
+import type { Alias, AliasName, Key, KeyId } from './key';
+import { aliasNotFound } from './key-directory';
 import { isAlias } from './key-reference';
+import { pendingDeletion } from './key-state';
 import { describeKey, describeKeyWithoutAlias } from './keys';
 import type { Call, Kms } from './kms';
 import { type Page, pageOf } from './page';
@@ -13,42 +15,84 @@ const PREFIX = 'alias/';
 const RESERVED_PREFIX = 'alias/aws/';
 const ALIAS_NAME = /^alias\/[a-zA-Z0-9/_-]+$/;
 
-/** @throws KmsError */
+/** @throws KmsError INVALID_REQUEST */
 function parseAliasName(text: string): AliasName {
   if (!text.startsWith(PREFIX))
-    throw new KmsError('INVALID_REQUEST', `An alias must begin with "${PREFIX}".`);
-  if (text.startsWith(RESERVED_PREFIX)) {
-    throw new KmsError('INVALID_ALIAS_NAME', `Names that begin with "${RESERVED_PREFIX}" are reserved.`);
-  }
-  if (!ALIAS_NAME.test(text)) {
-    throw new KmsError(
-      'INVALID_ALIAS_NAME',
-      'An alias may have letters, digits, and the characters / _ - in it.',
-    );
-  }
+    throw new KmsError('INVALID_REQUEST', `Alias must start with the prefix "${PREFIX}".`);
   return text as AliasName;
 }
 
-/** @throws KmsError ALREADY_EXISTS, NOT_FOUND, or INVALID_… for a bad name */
+/** @throws KmsError INVALID_REQUEST, INVALID_ALIAS_NAME */
+function parseNewAliasName(text: string): AliasName {
+  const name = parseAliasName(text);
+  if (name.startsWith(RESERVED_PREFIX)) {
+    throw new KmsError('INVALID_ALIAS_NAME', `Names that begin with "${RESERVED_PREFIX}" are reserved.`);
+  }
+  if (ALIAS_NAME.test(name)) return name;
+  throw new KmsError(
+    'INVALID_ALIAS_NAME',
+    'An alias may have letters, digits, and the characters / _ - in it.',
+  );
+}
+
+interface NamingRequest {
+  readonly aliasName: string;
+  /** A key's id or ARN. */
+  readonly targetKeyId: string;
+}
+
+/** @throws KmsError ALREADY_EXISTS, LIMIT_EXCEEDED, NOT_FOUND, INVALID_STATE, or INVALID_… for a bad name */
 export async function createAlias(
   kms: Kms,
   call: Call,
-  { aliasName, targetKeyId }: { aliasName: string; targetKeyId: string },
+  { aliasName, targetKeyId }: NamingRequest,
 ): Promise<void> {
-  const name = parseAliasName(aliasName);
-  if (isAlias(targetKeyId)) throw new KmsError('INVALID_REQUEST', 'Aliases must refer to keys. Not aliases.');
-  const key = await describeKey(kms, call, targetKeyId);
-  if (!(await kms.store.aliases.create(name, key.id))) {
+  const name = parseNewAliasName(aliasName);
+  const key = await findTarget(kms, call, targetKeyId);
+  const outcome = await kms.store.aliases.create(name, key.id);
+  kms.keys.forget();
+  if (outcome === 'taken') {
     throw new KmsError('ALREADY_EXISTS', `An alias with the name ${kms.arns.alias(name)} already exists`);
   }
-  kms.keys.forget();
+  if (outcome !== 'done') throw notNamed(key, outcome);
 }
 
-/** @throws KmsError NOT_FOUND */
+/**
+ * Makes an alias name another key. Whatever the state of the key before: it says nothing about the new one.
+ *
+ * @throws KmsError NOT_FOUND, LIMIT_EXCEEDED, INVALID_STATE, INVALID_REQUEST
+ */
+export async function updateAlias(
+  kms: Kms,
+  call: Call,
+  { aliasName, targetKeyId }: NamingRequest,
+): Promise<void> {
+  const name = parseAliasName(aliasName);
+  const key = await findTarget(kms, call, targetKeyId);
+  const outcome = await kms.store.aliases.update(name, key.id);
+  kms.keys.forget();
+  if (outcome === 'missing') throw aliasNotFound(kms.arns, name);
+  if (outcome !== 'done') throw notNamed(key, outcome);
+}
+
+async function findTarget(kms: Kms, call: Call, targetKeyId: string): Promise<Key> {
+  if (isAlias(targetKeyId)) throw new KmsError('INVALID_REQUEST', 'Aliases must refer to keys. Not aliases');
+  return describeKey(kms, call, targetKeyId);
+}
+
+function notNamed(key: Key, why: NotNamed): KmsError {
+  if (why === 'key-gone') return pendingDeletion(key);
+  return new KmsError(
+    'LIMIT_EXCEEDED',
+    `Aliases per key quota for this account in this region is ${MAX_ALIASES}, current usage is ${MAX_ALIASES}.`,
+  );
+}
+
+/** @throws KmsError NOT_FOUND, INVALID_REQUEST */
 export async function deleteAlias(kms: Kms, call: Call, { aliasName }: { aliasName: string }): Promise<void> {
   const name = parseAliasName(aliasName);
   const alias = await kms.store.aliases.find(name);
-  if (!alias) throw new KmsError('NOT_FOUND', `Alias ${kms.arns.alias(name)} is not found.`);
+  if (!alias) throw aliasNotFound(kms.arns, name);
   call.keyId = alias.key_id;
   await kms.store.aliases.remove(name);
   kms.keys.forget();

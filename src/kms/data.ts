@@ -4,6 +4,7 @@ import { dataHeader, encodeCiphertext } from './ciphertext';
 import { encryptingVersion } from './encrypting-version';
 import { type CiphertextReference, type FoundCiphertext, findCiphertext } from './found-ciphertext';
 import type { Key, KeyVersion } from './key';
+import { assertAlgorithm, type EncryptionAlgorithm } from './key-usage';
 import type { Call, Kms } from './kms';
 import { assertMayLeave, assertUnwraps, openPrivateKey } from './private-key';
 import { dryRunOk, stopDryRun, usableKey } from './usable-key';
@@ -13,15 +14,18 @@ export interface EncryptRequest {
   /** At least one byte. */
   readonly plaintext: Buffer;
   readonly authenticated: AuthenticatedData;
+  /** SYMMETRIC_DEFAULT where absent. */
+  readonly algorithm?: EncryptionAlgorithm;
   readonly dryRun: boolean;
 }
 
 export async function encrypt(
   kms: Kms,
   call: Call,
-  { keyId, plaintext, authenticated, dryRun }: EncryptRequest,
+  { keyId, plaintext, authenticated, algorithm, dryRun }: EncryptRequest,
 ): Promise<{ key: Key; ciphertext: Buffer }> {
   const usable = await usableKey(kms, call, keyId);
+  assertAlgorithm(algorithm);
   const aadAfterHeader = encodeAuthenticatedData(authenticated);
   stopDryRun(dryRun);
   const { key, version, mayRepeat } = await encryptingVersion(kms, call, usable);

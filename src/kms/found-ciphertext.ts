@@ -3,6 +3,7 @@ import { type AuthenticatedData, encodeAuthenticatedData } from './authenticated
 import { type Ciphertext, decodeCiphertext, headerOf, invalidCiphertext } from './ciphertext';
 import type { Key, KeyVersion } from './key';
 import { assertEnabled } from './key-state';
+import { assertAlgorithm, type EncryptionAlgorithm } from './key-usage';
 import { describeKey } from './keys';
 import type { Call, Kms } from './kms';
 
@@ -12,6 +13,8 @@ export interface CiphertextReference {
   /** Where given, the ciphertext must be this key's. */
   readonly keyId?: string;
   readonly authenticated: AuthenticatedData;
+  /** SYMMETRIC_DEFAULT where absent. */
+  readonly algorithm?: EncryptionAlgorithm;
 }
 
 /** A ciphertext whose key is here and may be used. Whether it opens is for the token to say. */
@@ -25,15 +28,17 @@ export interface FoundCiphertext {
 }
 
 /**
- * @throws KmsError INVALID_CIPHERTEXT, INCORRECT_KEY, CIPHERTEXT_KEY_OUT_OF_REACH, DISABLED, INVALID_STATE, NOT_FOUND
+ * @throws KmsError INVALID_CIPHERTEXT, INCORRECT_KEY, CIPHERTEXT_KEY_OUT_OF_REACH, DISABLED, INVALID_STATE, NOT_FOUND,
+ *   INVALID_KEY_USAGE
  */
 export async function findCiphertext(
   kms: Kms,
   call: Call,
-  { ciphertext: blob, keyId, authenticated }: CiphertextReference,
+  { ciphertext: blob, keyId, authenticated, algorithm }: CiphertextReference,
 ): Promise<FoundCiphertext> {
   const ciphertext = decodeCiphertext(blob);
   const key = await keyOfCiphertext(kms, call, ciphertext, keyId);
+  assertAlgorithm(algorithm);
   const version = await versionOfCiphertext(kms, key, ciphertext);
   const aad = Buffer.concat([headerOf(ciphertext), encodeAuthenticatedData(authenticated)]);
   return { ciphertext, key, version, aad };

@@ -90,8 +90,11 @@ export function createKeyDirectory(store: Store, arns: Arns): KeyDirectory {
 function notFound(arns: Arns, reference: KeyReference): KmsError {
   return reference.kind === 'id'
     ? new KmsError('NOT_FOUND', `Key '${arns.key(reference.id)}' does not exist`)
-    : new KmsError('NOT_FOUND', `Alias ${arns.alias(reference.name)} is not found.`);
+    : aliasNotFound(arns, reference.name);
 }
+
+export const aliasNotFound = (arns: Arns, name: AliasName): KmsError =>
+  new KmsError('NOT_FOUND', `Alias ${arns.alias(name)} is not found.`);
 
 /** A row of the store as the domain sees it. */
 export function keyOf(arns: Arns, row: KeyRow): Key {

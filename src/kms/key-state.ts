@@ -8,9 +8,11 @@ import type { Key } from './key';
  * @throws KmsError INVALID_STATE
  */
 export function assertNotPendingDeletion(key: Key): void {
-  if (key.state === 'pending-deletion')
-    throw new KmsError('INVALID_STATE', `${key.arn} is pending deletion.`);
+  if (key.state === 'pending-deletion') throw pendingDeletion(key);
 }
+
+export const pendingDeletion = ({ arn }: Key): KmsError =>
+  new KmsError('INVALID_STATE', `${arn} is pending deletion.`);
 
 /**
  * For everything that uses a key, or has it used.

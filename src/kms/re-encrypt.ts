@@ -10,6 +10,7 @@ import {
 import { type EncryptingVersion, encryptingVersion } from './encrypting-version';
 import { type CiphertextReference, findCiphertext } from './found-ciphertext';
 import type { Key, KeyVersion } from './key';
+import { assertAlgorithm, type EncryptionAlgorithm } from './key-usage';
 import type { Call, Kms } from './kms';
 import { assertUnwraps } from './private-key';
 import { dryRunOk, stopDryRun, usableKey } from './usable-key';
@@ -19,6 +20,8 @@ export interface ReEncryptRequest {
   readonly destinationKeyId: string;
   /** What the new ciphertext is bound to. */
   readonly authenticated: AuthenticatedData;
+  /** Of the destination; SYMMETRIC_DEFAULT where absent. */
+  readonly algorithm?: EncryptionAlgorithm;
   readonly dryRun: boolean;
 }
 
@@ -49,6 +52,7 @@ export async function reEncrypt(kms: Kms, call: Call, request: ReEncryptRequest)
   const { ciphertext, ...source } = await findCiphertext(kms, call, request.source);
   if (ciphertext.kind === 'private-key') assertUnwraps(kms, ciphertext);
   const usable = await usableKey(kms, call, request.destinationKeyId);
+  assertAlgorithm(request.algorithm);
   const aadAfterHeader = encodeAuthenticatedData(request.authenticated);
   stopDryRun(request.dryRun);
   const destination = { aadAfterHeader, ...(await encryptingVersion(kms, call, usable)) };

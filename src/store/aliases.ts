@@ -1,11 +1,19 @@
-import type { Kysely, Selectable } from 'kysely';
+import type { Kysely, Selectable, Transaction } from 'kysely';
+import { holdKey } from './hold-key';
 import type { AliasesTable, Database } from './schema';
 
 export type AliasRow = Selectable<AliasesTable>;
 
+/** How many aliases may name one key: AWS's quota. */
+export const MAX_ALIASES = 50;
+
+/** Why an alias does not name a key: the key is pending deletion or gone, or has all the aliases that it may have. */
+export type NotNamed = 'key-gone' | 'key-full';
+
 export interface AliasRepository {
-  /** Whether the alias was made: false where the name is taken. */
-  create(name: string, keyId: string): Promise<boolean>;
+  create(name: string, keyId: string): Promise<'done' | 'taken' | NotNamed>;
+  /** Makes an alias name another key. */
+  update(name: string, keyId: string): Promise<'done' | 'missing' | NotNamed>;
   /** Whether there was one. */
   remove(name: string): Promise<boolean>;
   find(name: string): Promise<AliasRow | undefined>;
@@ -15,15 +23,9 @@ export interface AliasRepository {
 
 export function aliasRepository(db: Kysely<Database>): AliasRepository {
   return {
-    async create(name, keyId) {
-      const now = Date.now();
-      const { numInsertedOrUpdatedRows } = await db
-        .insertInto('aliases')
-        .values({ name, key_id: keyId, created_at: now, updated_at: now })
-        .onConflict((conflict) => conflict.doNothing())
-        .executeTakeFirst();
-      return numInsertedOrUpdatedRows === 1n;
-    },
+    create: (name, keyId) => db.transaction().execute((tx) => create(tx, name, keyId)),
+
+    update: (name, keyId) => db.transaction().execute((tx) => update(tx, name, keyId)),
 
     async remove(name) {
       const { numDeletedRows } = await db.deleteFrom('aliases').where('name', '=', name).executeTakeFirst();
@@ -42,4 +44,46 @@ export function aliasRepository(db: Kysely<Database>): AliasRepository {
       return (keyId === undefined ? page : page.where('key_id', '=', keyId)).execute();
     },
   };
+}
+
+async function create(
+  tx: Transaction<Database>,
+  name: string,
+  keyId: string,
+): Promise<'done' | 'taken' | NotNamed> {
+  if (!(await holdKey(tx, keyId))) return 'key-gone';
+  if ((await countOthers(tx, name, keyId)) >= MAX_ALIASES) return 'key-full';
+  const now = Date.now();
+  const { numInsertedOrUpdatedRows } = await tx
+    .insertInto('aliases')
+    .values({ name, key_id: keyId, created_at: now, updated_at: now })
+    .onConflict((conflict) => conflict.doNothing())
+    .executeTakeFirst();
+  return numInsertedOrUpdatedRows === 1n ? 'done' : 'taken';
+}
+
+async function update(
+  tx: Transaction<Database>,
+  name: string,
+  keyId: string,
+): Promise<'done' | 'missing' | NotNamed> {
+  if (!(await holdKey(tx, keyId))) return 'key-gone';
+  if ((await countOthers(tx, name, keyId)) >= MAX_ALIASES) return 'key-full';
+  const { numUpdatedRows } = await tx
+    .updateTable('aliases')
+    .set({ key_id: keyId, updated_at: Date.now() })
+    .where('name', '=', name)
+    .executeTakeFirst();
+  return numUpdatedRows === 1n ? 'done' : 'missing';
+}
+
+/** How many aliases a key has besides this one. */
+async function countOthers(tx: Transaction<Database>, name: string, keyId: string): Promise<number> {
+  const { count } = await tx
+    .selectFrom('aliases')
+    .select(({ fn }) => fn.countAll<number>().as('count'))
+    .where('key_id', '=', keyId)
+    .where('name', '<>', name)
+    .executeTakeFirstOrThrow();
+  return count;
 }

@@ -105,7 +105,9 @@ function engineOf(pool: Pool): Engine {
     ping: () => ping(pool),
     alone: (name, waitMs, work) => alone(pool, name, waitMs, work),
     isShared: () => isShared(pool),
-    close: () => pool.end(),
+    async close() {
+      if (!pool.ending) await pool.end();
+    },
   };
 }
 

@@ -8,6 +8,7 @@ import {
   GenerateDataKeyWithoutPlaintextCommand,
   GenerateRandomCommand,
   type KMSClient,
+  ReEncryptCommand,
 } from '@aws-sdk/client-kms';
 import { exceptionOf, kmsClient, refusalOf } from '../support/kms-client';
 import { startServer } from '../support/server';
@@ -65,6 +66,37 @@ describe('Encrypt and Decrypt', () => {
     });
     expect(Buffer.from(decrypted.Plaintext ?? [])).toEqual(Plaintext);
   });
+
+  it.each(['RSAES_OAEP_SHA_1', 'RSAES_OAEP_SHA_256', 'SM2PKE'] as const)(
+    'do not know %s for a symmetric key',
+    async (EncryptionAlgorithm) => {
+      const Plaintext = Buffer.from('data');
+      const { CiphertextBlob } = await client.send(new EncryptCommand({ KeyId: keyId, Plaintext }));
+      for (const command of [
+        new EncryptCommand({ KeyId: keyId, Plaintext, EncryptionAlgorithm }),
+        new DecryptCommand({ CiphertextBlob, EncryptionAlgorithm }),
+        new DecryptCommand({ KeyId: keyId, CiphertextBlob, EncryptionAlgorithm }),
+        new ReEncryptCommand({
+          CiphertextBlob,
+          DestinationKeyId: keyId,
+          SourceEncryptionAlgorithm: EncryptionAlgorithm,
+        }),
+        new ReEncryptCommand({
+          CiphertextBlob,
+          DestinationKeyId: keyId,
+          DestinationEncryptionAlgorithm: EncryptionAlgorithm,
+        }),
+      ]) {
+        expect(await refusalOf(client.send(command as EncryptCommand))).toMatchObject({
+          name: 'InvalidKeyUsageException',
+          status: 400,
+          message: `Algorithm ${EncryptionAlgorithm} is incompatible with key spec SYMMETRIC_DEFAULT.`,
+        });
+      }
+      const unknown = new EncryptCommand({ KeyId: NO_KEY, Plaintext, EncryptionAlgorithm });
+      expect(await exceptionOf(client.send(unknown))).toBe('NotFoundException');
+    },
+  );
 
   it.each([1, 15, 16, 17, 4095, 4096])('carry %i bytes', async (length) => {
     const Plaintext = Buffer.alloc(length, 'x');

@@ -57,6 +57,18 @@ describe("Debian's packages", () => {
     expect(install).toMatch(/^noninteractive .* install -y --no-install-recommends make g\+\+$/);
   });
 
+  it("are installed without a server of PostgreSQL's running afterwards", async () => {
+    command('sh', `#!/bin/sh\necho "sh: $2" >> ${calls}\n`);
+    await run('installPackages(["postgresql"])');
+    const file = '/etc/postgresql-common/createcluster.d/p11kms-set-up.conf';
+    expect(readFileSync(calls, 'utf8').split('\n').slice(1)).toEqual([
+      `sh: mkdir -p /etc/postgresql-common/createcluster.d && echo 'create_main_cluster = false' > ${file}`,
+      expect.stringContaining('install -y --no-install-recommends postgresql'),
+      `sh: rm ${file}`,
+      '',
+    ]);
+  });
+
   it('are installed by sudo where that wants no password', async () => {
     command('sudo', '#!/bin/sh\n[ "$1" = -n ] && shift && exec "$@"\n');
     symlinkSync('/usr/bin/true', join(bin, 'true'));

@@ -14,6 +14,7 @@ import {
   type KMSClient,
   ListKeysCommand,
   paginateListKeys,
+  UpdateKeyDescriptionCommand,
 } from '@aws-sdk/client-kms';
 import { exceptionOf, kmsClient, refusalOf } from '../support/kms-client';
 import { type Server, startServer } from '../support/server';
@@ -144,6 +145,29 @@ describe('a key', () => {
         KeyMaterialId: materialId,
       });
     }
+  });
+});
+
+describe('UpdateKeyDescription', () => {
+  const update = (KeyId: string, Description: string) =>
+    client.send(new UpdateKeyDescriptionCommand({ KeyId, Description }));
+
+  it('changes what a key is said to be, by its id or ARN', async () => {
+    const { id, arn } = await createKey();
+    expect(await update(id, 'for the tests')).toEqual({
+      $metadata: expect.objectContaining({ httpStatusCode: 200 }),
+    });
+    expect(await describeKey(id)).toMatchObject({ Description: 'for the tests', KeyState: 'Enabled' });
+    await update(arn, '');
+    expect(await describeKey(id)).toMatchObject({ Description: '' });
+  });
+
+  it.each([
+    ['an alias', 'alias/by-name', 'x', 'InvalidArnException'],
+    ['a key that does not exist', NO_KEY, 'x', 'NotFoundException'],
+    ['8193 characters', NO_KEY, 'x'.repeat(8193), 'ValidationException'],
+  ])('refuses %s', async (_what, keyId, description, name) => {
+    expect(await refusalOf(update(keyId, description))).toMatchObject({ name, status: 400 });
   });
 });
 

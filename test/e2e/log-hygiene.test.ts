@@ -21,6 +21,8 @@ const OPERATIONS = [
   'GenerateRandom',
   'ListAliases',
   'ListKeys',
+  'UpdateAlias',
+  'UpdateKeyDescription',
 ];
 let site: Awaited<ReturnType<typeof createShimSite>>;
 let server: Server;

@@ -1,5 +1,13 @@
-import { CreateKeyCommand, type KMSClient } from '@aws-sdk/client-kms';
+import {
+  CreateKeyCommand,
+  DescribeKeyCommand,
+  type KMSClient,
+  SignCommand,
+  UnsupportedOperationException,
+} from '@aws-sdk/client-kms';
+import { UNSUPPORTED } from '../../src/api/trent/operations/unsupported';
 import { get, kmsClient, type RawAnswer, type RawRequest, sendRaw } from '../support/kms-client';
+import { metric } from '../support/metrics';
 import { type Server, startServer } from '../support/server';
 import { createSite } from '../support/site';
 
@@ -157,12 +165,27 @@ describe('what AWS has and p11kms has not: UnsupportedOperationException', () =>
     ['GenerateDataKeyPair', { KeyId: KEY_ID, KeyPairSpec: 'SM2' }],
     ['GenerateDataKeyPair', { KeyId: KEY_ID, KeyPairSpec: 'ML_KEM_768' }],
     ['GenerateDataKeyPairWithoutPlaintext', { KeyId: KEY_ID, KeyPairSpec: 'ECC_NIST_EDWARDS25519' }],
-    ['Encrypt', { KeyId: KEY_ID, Plaintext: 'QQ==', EncryptionAlgorithm: 'RSAES_OAEP_SHA_256' }],
     ['GenerateDataKey', { KeyId: KEY_ID, KeySpec: 'AES_256', Recipient: {} }],
     ['CreateKey', { KeySpec: 'HMAC_256' }],
     ['CreateKey', { CustomKeyStoreId: 'x' }],
   ])('%s with %j', async (operation, body) => {
     expectRefusal(await sendJson(operation, body), 'UnsupportedOperationException');
+  });
+
+  it.each([...UNSUPPORTED])('%s, by its name, and why', async (operation, why) => {
+    const answer = await sendJson(operation, {});
+    const message = expectRefusal(answer, 'UnsupportedOperationException');
+    expect(message).toBe(`${operation} is not supported: ${why}.`);
+    const line = await server.logged(({ requestId }) => requestId === answer.requestId);
+    expect(line).toMatchObject({ operation, outcome: 'UnsupportedOperationException', status: 400 });
+    const labels = { operation, outcome: 'UnsupportedOperationException' };
+    expect(await metric(server, 'p11kms_requests_total', labels)).toBe(1);
+  });
+
+  it('is an exception that the SDK knows', async () => {
+    const message = Buffer.from('message');
+    const sign = new SignCommand({ KeyId: keyId, Message: message, SigningAlgorithm: 'ECDSA_SHA_256' });
+    await expect(client.send(sign)).rejects.toBeInstanceOf(UnsupportedOperationException);
   });
 });
 
@@ -206,6 +229,19 @@ it.each(['TrentService.NoSuchOperation', 'TrentService.listkeys', 'ListKeys', 'T
     expectRefusal(await sendJson('', {}, { target }), 'UnknownOperationException');
   },
 );
+
+it('what answers nothing has an empty body, and a date is seconds since 1970, with milliseconds', async () => {
+  expect(await sendJson('EnableKey', { KeyId: keyId })).toMatchObject({
+    status: 200,
+    text: '',
+    contentType: 'application/x-amz-json-1.1',
+    requestId: expect.stringMatching(UUID),
+  });
+  const { KeyMetadata } = await client.send(new DescribeKeyCommand({ KeyId: keyId }));
+  const CreationDate = Number(KeyMetadata?.CreationDate) / 1000;
+  const answer = await sendJson('DescribeKey', { KeyId: keyId });
+  expect(answer.json()).toMatchObject({ KeyMetadata: { CreationDate } });
+});
 
 it('paths and methods that are not there are told apart from the protocol', async () => {
   expect(await get(server, '/nothing')).toMatchObject({

@@ -13,7 +13,7 @@ export interface Diagnosis {
     readonly canExport: boolean;
     readonly missing: readonly string[];
   };
-  readonly store: { readonly directory: string; readonly id?: string };
+  readonly store: { readonly directory?: string; readonly database?: string; readonly id?: string };
   readonly unknownObjects: readonly { id: string; label: string }[];
   readonly removed: readonly string[];
 }

@@ -15,6 +15,8 @@ import {
   type KMSClient,
   ListAliasesCommand,
   ListKeysCommand,
+  UpdateAliasCommand,
+  UpdateKeyDescriptionCommand,
 } from '@aws-sdk/client-kms';
 import { get, kmsClient, refusalOf, sendRaw } from './kms-client';
 import { workersReady } from './metrics';
@@ -83,9 +85,11 @@ export class EveryOperation {
     const { client, keyId: KeyId } = this;
     await client.send(new DescribeKeyCommand({ KeyId }));
     await client.send(new CreateAliasCommand({ AliasName: 'alias/logged', TargetKeyId: KeyId }));
+    await client.send(new UpdateAliasCommand({ AliasName: 'alias/logged', TargetKeyId: KeyId }));
     await client.send(new ListAliasesCommand({}));
     await client.send(new ListKeysCommand({}));
     await client.send(new DeleteAliasCommand({ AliasName: 'alias/logged' }));
+    await client.send(new UpdateKeyDescriptionCommand({ KeyId, Description: 'described again' }));
     await client.send(new DisableKeyCommand({ KeyId }));
     await refusalOf(this.encrypt());
     await client.send(new EnableKeyCommand({ KeyId }));

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { atEnd } from './at-end';
-import { freePort } from './program';
+import { freePort, runToEnd } from './program';
 
 const DEBIAN = '/usr/lib/postgresql';
 const START_LIMIT_MS = 20_000;
@@ -22,6 +22,8 @@ export interface Postgres {
   createDatabase(options?: string): Promise<string>;
   /** Runs statements as the superuser, in the named database. */
   admin(sql: string, database?: string): Promise<void>;
+  /** Runs one of PostgreSQL's programs, pg_dump for one, to its end. */
+  run(name: string, ...args: string[]): Promise<void>;
   /** Ends the server as an operator would, with everybody's connections. */
   stop(): Promise<void>;
   /** Starts it again, on the same port. */
@@ -74,7 +76,11 @@ async function startPostgres(): Promise<Postgres> {
     await admin(`create database p11kms_${count} owner ${ROLE} ${options}`);
     return `postgres://${ROLE}:${password}@127.0.0.1:${port}/p11kms_${count}`;
   };
-  return { password, port, createDatabase, admin, start, stop: server.stop };
+  const run = async (name: string, ...args: string[]) => {
+    const { exitCode, output } = await runToEnd(program(name), args, { env: process.env });
+    if (exitCode !== 0) throw new Error(`${name}: ${output}`);
+  };
+  return { password, port, createDatabase, admin, run, start, stop: server.stop };
 }
 
 /** For speed nothing is flushed to the disk: these databases survive a crash of the server, not of the machine. */

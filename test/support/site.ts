@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { atEnd } from './at-end';
 import { createShim, type Shim } from './pkcs11-shim';
+import { type Postgres, postgres } from './postgres';
 import { createSoftHsm, SOFTHSM_MODULE, type SoftHsm } from './softhsm';
 
 /** What outlives a run of the service: a token and a data directory. */
@@ -17,9 +18,32 @@ export interface Site {
 export function createSite(): Site {
   const token = createSoftHsm();
   atEnd(() => token.remove());
+  return siteOf(token, newDataDir());
+}
+
+function newDataDir(): string {
   const dataDir = mkdtempSync(join(tmpdir(), 'p11kms-data-'));
   atEnd(() => rmSync(dataDir, { recursive: true, force: true }));
-  return siteOf(token, dataDir);
+  return dataDir;
+}
+
+/** A site whose store is a new database of PostgreSQL. */
+export async function createPostgresSite(): Promise<PostgresSite> {
+  const server = await postgres();
+  const databaseUrl = await server.createDatabase();
+  const site = createSite();
+  return { ...site, server, databaseUrl, env: { ...site.env, P11KMS_DATABASE_URL: databaseUrl } };
+}
+
+export interface PostgresSite extends Site {
+  readonly server: Postgres;
+  readonly databaseUrl: string;
+}
+
+/** Another machine's: the same token and, where that is a database, the same store, with a data directory of its own. */
+export function neighbour(site: Site): Site {
+  const dataDir = newDataDir();
+  return { ...site, dataDir, env: { ...site.env, P11KMS_DATA_DIR: dataDir } };
 }
 
 /** A site of these two, which others remove. */

@@ -20,6 +20,12 @@ interface TextList {
   readonly values?: readonly string[];
 }
 
+/** What p11kms has of a member's values, and why not the others: the end of a sentence. */
+interface Support {
+  readonly values: readonly unknown[];
+  readonly why?: string;
+}
+
 /** A value is judged, and may be replaced by what the operations want in its place. */
 type Judge<P, V> = (
   parameter: P,
@@ -104,20 +110,24 @@ function judgeTextList(limits: TextList, value: readonly unknown[]): Finding | u
   return { keyword: 'constraint', message: `Member must satisfy constraint: [${constraints.join(', ')}]` };
 }
 
-/** `supported: [values]`: what p11kms has of a member's values; none: not the member at all. */
+/** `supported: { values, why }`: what p11kms has of a member's values; none: not the member at all. */
 function judgeSupport(
-  values: readonly unknown[],
+  { values, why }: Support,
   value: unknown,
   _replace: unknown,
   member: string,
 ): Finding | undefined {
   // An empty list asks for nothing.
   if (Array.isArray(value) && value.length === 0) return undefined;
-  if (values.length === 0) return { keyword: 'unsupported', message: `${member} is not supported.` };
+  if (values.length === 0) return unsupported(member, why);
   // What is of another type is `type`'s to refuse, and not to be made text of here.
   if (typeof value !== 'string' && typeof value !== 'boolean') return undefined;
-  if (values.includes(value)) return undefined;
-  return { keyword: 'unsupported', message: `${member} ${value} is not supported.` };
+  return values.includes(value) ? undefined : unsupported(`${member} ${value}`, why);
+}
+
+function unsupported(what: string, why: string | undefined): Finding {
+  const message = why === undefined ? `${what} is not supported.` : `${what} is not supported: ${why}.`;
+  return { keyword: 'unsupported', message };
 }
 
 function keyword<P, V>(name: string, type: 'string' | 'object' | 'array' | undefined, judge: Judge<P, V>) {

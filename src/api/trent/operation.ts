@@ -9,6 +9,8 @@ export type Answer = Readonly<Record<string, unknown>>;
 interface Definition<Request> {
   /** Its name in the API: what follows `TrentService.` in X-Amz-Target. */
   readonly name: string;
+  /** What people should know of it: for the README. */
+  readonly note?: string;
   readonly schema: Schema<Request>;
   /** Resolves to the answer; to nothing where the API has none. */
   run(kms: Kms, call: Call, request: Request): Promise<Answer> | Promise<void>;
@@ -17,11 +19,12 @@ interface Definition<Request> {
 /** An operation as the handler knows it: it validates what it is given. */
 export interface Operation {
   readonly name: string;
+  readonly note?: string;
   run(kms: Kms, call: Call, body: Body): Promise<Answer> | Promise<void>;
 }
 
 /** Makes an operation of its definition, with its schema compiled. */
-export function operation<Request>({ name, schema, run }: Definition<Request>): Operation {
+export function operation<Request>({ schema, run, ...about }: Definition<Request>): Operation {
   const validate = validator(schema);
-  return { name, run: (kms, call, body) => run(kms, call, validate(body)) };
+  return { ...about, run: (kms, call, body) => run(kms, call, validate(body)) };
 }

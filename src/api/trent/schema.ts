@@ -1,4 +1,5 @@
 import type { SchemaObject } from 'ajv';
+import { ABSENT } from './absent';
 import { WITHOUT_NUL } from './wording';
 
 declare const value: unique symbol;
@@ -37,14 +38,22 @@ const integer = (minimum: number, maximum: number): Schema<number> => ({
 
 const flag: Schema<boolean> = { type: 'boolean' };
 
-/** One of the values that the API has, of which p11kms has those in `supported`. */
+/** One of the values that the API has, of which p11kms has those in `supported`; `why` says why not the others. */
 export const choice = <const S extends string>(
   supported: readonly S[],
   others: readonly string[] = [],
-): Schema<S> => ({ type: 'string', enum: [...supported, ...others], supported });
+  why?: string,
+): Schema<S> => ({
+  type: 'string',
+  enum: [...supported, ...others],
+  supported: { values: supported, ...(why !== undefined && { why }) },
+});
 
-/** A member that p11kms does not have, of the given JSON type. */
-export const lacking = (type: 'string' | 'object' | 'array'): Schema<never> => ({ type, supported: [] });
+/** A member that p11kms does not have, of the given JSON type; `why` says why not. */
+export const lacking = (type: 'string' | 'object' | 'array', why?: string): Schema<never> => ({
+  type,
+  supported: { values: [], ...(why !== undefined && { why }) },
+});
 
 export const keyId = text(1, 2048);
 export const description = text(0, 8192);
@@ -62,18 +71,25 @@ export const grantTokens: Schema<readonly string[]> = {
 
 export const dryRun = flag;
 export const bypassPolicyLockoutSafetyCheck = flag;
-export const multiRegion: Schema<false> = { type: 'boolean', supported: [false] };
-export const recipient = lacking('object');
+export const multiRegion: Schema<false> = {
+  type: 'boolean',
+  supported: { values: [false], why: ABSENT.multiRegionKeys },
+};
+export const recipient = lacking('object', ABSENT.enclaves);
+export const customKeyStoreId = lacking('string', ABSENT.customKeyStores);
 
 export const numberOfBytes = integer(1, 1024);
 export const limitOfKeys = integer(1, 1000);
 export const limitOfAliases = integer(1, 100);
 export const marker: Schema<string> = { ...text(1, 1024), pattern: '[\\u0020-\\u00FF]*' };
 
-export const encryptionAlgorithm = choice(
-  ['SYMMETRIC_DEFAULT'],
-  ['RSAES_OAEP_SHA_1', 'RSAES_OAEP_SHA_256', 'SM2PKE'],
-);
+/** Whether the key has the algorithm is known once the key is. */
+export const encryptionAlgorithm = choice([
+  'SYMMETRIC_DEFAULT',
+  'RSAES_OAEP_SHA_1',
+  'RSAES_OAEP_SHA_256',
+  'SM2PKE',
+]);
 
 export const dryRunModifiers: Schema<readonly 'IGNORE_CIPHERTEXT'[]> = {
   type: 'array',
@@ -88,6 +104,7 @@ export const includeKeyMaterial = choice(['ROTATIONS_ONLY', 'ALL_KEY_MATERIAL'])
 export const keyUsage = choice(
   ['ENCRYPT_DECRYPT'],
   ['SIGN_VERIFY', 'GENERATE_VERIFY_MAC', 'KEY_AGREEMENT', 'ENCAPSULATE_DECAPSULATE'],
+  'KMS keys are for ENCRYPT_DECRYPT',
 );
 
 export const keySpec = choice(
@@ -113,6 +130,7 @@ export const keySpec = choice(
     'ML_KEM_768',
     'ML_KEM_1024',
   ],
+  'KMS keys are SYMMETRIC_DEFAULT',
 );
 
 export const dataKeySpec = choice(['AES_256', 'AES_128']);
@@ -120,4 +138,5 @@ export const dataKeySpec = choice(['AES_256', 'AES_128']);
 export const keyPairSpec = choice(
   ['RSA_2048', 'RSA_3072', 'RSA_4096', 'ECC_NIST_P256', 'ECC_NIST_P384', 'ECC_NIST_P521', 'ECC_SECG_P256K1'],
   ['SM2', 'ECC_NIST_EDWARDS25519', 'ML_KEM_512', 'ML_KEM_768', 'ML_KEM_1024'],
+  'data key pairs are RSA, or on the curves P-256, P-384, P-521 and secp256k1',
 );

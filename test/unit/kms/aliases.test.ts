@@ -1,4 +1,6 @@
-import { createAlias, deleteAlias, listAliases } from '../../../src/kms/aliases';
+import { join } from 'node:path';
+import SQLite from 'better-sqlite3';
+import { createAlias, deleteAlias, listAliases, updateAlias } from '../../../src/kms/aliases';
 import type { Key } from '../../../src/kms/key';
 import { createKey, describeKey } from '../../../src/kms/keys';
 import { codeOf, type Domain, kmsErrorOf, newCall, openDomain, PREFIX, UNKNOWN_ID } from './fixture';
@@ -64,6 +66,73 @@ describe('createAlias', () => {
   });
 });
 
+describe('updateAlias', () => {
+  it('makes a name mean another key at once', async () => {
+    const { kms, key } = await withKey();
+    const other = await createKey(kms, newCall(), { description: '' });
+    await createAlias(kms, newCall(), { aliasName: 'alias/app', targetKeyId: key.id });
+    await describeKey(kms, newCall(), 'alias/app');
+    const call = newCall();
+    await updateAlias(kms, call, { aliasName: 'alias/app', targetKeyId: other.arn });
+    expect(call.keyId).toBe(other.id);
+    await expect(describeKey(kms, newCall(), 'alias/app')).resolves.toEqual(other);
+  });
+
+  it.each([
+    ['a name that there is not', 'alias/nobody', undefined, 'NOT_FOUND'],
+    ['a reserved name, which there cannot be', 'alias/aws/s3', undefined, 'NOT_FOUND'],
+    ['a name without its prefix', 'app', undefined, 'INVALID_REQUEST'],
+    ['an alias for a key', 'alias/app', 'alias/app', 'INVALID_REQUEST'],
+    ['an alias ARN for a key', 'alias/app', `${PREFIX}:alias/app`, 'INVALID_REQUEST'],
+    ['a key that is unknown', 'alias/app', UNKNOWN_ID, 'NOT_FOUND'],
+  ])('refuses %s', async (_what, aliasName, target, code) => {
+    const { kms, key } = await withKey();
+    await createAlias(kms, newCall(), { aliasName: 'alias/app', targetKeyId: key.id });
+    const targetKeyId = target ?? key.id;
+    expect(await codeOf(updateAlias(kms, newCall(), { aliasName, targetKeyId }))).toBe(code);
+    await expect(describeKey(kms, newCall(), 'alias/app')).resolves.toEqual(key);
+  });
+});
+
+describe('a key that is pending deletion', () => {
+  async function withDoomedKey() {
+    const domain = await withKey();
+    const doomed = await createKey(domain.kms, newCall(), { description: '' });
+    await createAlias(domain.kms, newCall(), { aliasName: 'alias/of-doomed', targetKeyId: doomed.id });
+    await createAlias(domain.kms, newCall(), { aliasName: 'alias/app', targetKeyId: domain.key.id });
+    await describeKey(domain.kms, newCall(), doomed.id);
+    const database = new SQLite(join(domain.dataDir, 'p11kms.sqlite'));
+    database.prepare("UPDATE keys SET state = 'pending_deletion' WHERE id = ?").run(doomed.id);
+    database.close();
+    return { ...domain, doomed };
+  }
+
+  it.each([
+    ['before anybody here knows', false],
+    ['once it is known here', true],
+  ])('gets no name, %s', async (_when, known) => {
+    const { kms, doomed } = await withDoomedKey();
+    if (known) kms.keys.forget();
+    const { state } = await describeKey(kms, newCall(), doomed.id);
+    expect(state).toBe(known ? 'pending-deletion' : 'enabled');
+    const refusal = { code: 'INVALID_STATE', message: `${doomed.arn} is pending deletion.` };
+    for (const [name, aliasName] of [
+      [createAlias, 'alias/new'],
+      [updateAlias, 'alias/app'],
+    ] as const) {
+      const naming = name(kms, newCall(), { aliasName, targetKeyId: doomed.id });
+      expect(await kmsErrorOf(naming)).toMatchObject(refusal);
+    }
+  });
+
+  it('can lose its names, to another key or for good', async () => {
+    const { kms, key, doomed } = await withDoomedKey();
+    await updateAlias(kms, newCall(), { aliasName: 'alias/of-doomed', targetKeyId: key.id });
+    await expect(describeKey(kms, newCall(), 'alias/of-doomed')).resolves.toEqual(key);
+    expect(await listAliases(kms, newCall(), { keyId: doomed.id, limit: 10 })).toEqual({ items: [] });
+  });
+});
+
 describe('deleteAlias', () => {
   it('takes the name away at once and leaves the key', async () => {
     const { kms, key } = await withKey();
@@ -79,7 +148,8 @@ describe('deleteAlias', () => {
   it.each([
     ['alias/nobody', 'NOT_FOUND'],
     ['nobody', 'INVALID_REQUEST'],
-    ['alias/aws/s3', 'INVALID_ALIAS_NAME'],
+    ['alias/aws/s3', 'NOT_FOUND'],
+    ['alias/a:b', 'NOT_FOUND'],
   ])('refuses %s', async (aliasName, code) => {
     const { kms } = await withKey();
     expect(await codeOf(deleteAlias(kms, newCall(), { aliasName }))).toBe(code);

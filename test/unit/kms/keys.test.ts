@@ -3,7 +3,14 @@ import { join } from 'node:path';
 import SQLite from 'better-sqlite3';
 import { KmsError } from '../../../src/errors';
 import type { KeyId } from '../../../src/kms/key';
-import { createKey, describeKey, disableKey, enableKey, listKeys } from '../../../src/kms/keys';
+import {
+  createKey,
+  describeKey,
+  disableKey,
+  enableKey,
+  listKeys,
+  updateKeyDescription,
+} from '../../../src/kms/keys';
 import { JOB_MS } from './fake-token';
 import { codeOf, kmsErrorOf, newCall, openDomain, PREFIX, UNKNOWN_ID } from './fixture';
 
@@ -160,6 +167,37 @@ describe.each([
     const before = await kms.store.keys.find(id);
     expect(await codeOf(operation(kms, newCall(), alias))).toBe('INVALID_ARN');
     expect(await kms.store.keys.find(id)).toEqual(before);
+  });
+});
+
+describe('updateKeyDescription', () => {
+  it('applies at once, by id and by ARN, and can empty it', async () => {
+    const { kms } = await openDomain();
+    const { id, arn } = await createKey(kms, newCall(), { description: 'old' });
+    for (const [keyId, description] of [
+      [id, 'new'],
+      [arn, ''],
+    ] as const) {
+      const call = newCall();
+      await updateKeyDescription(kms, call, { keyId, description });
+      expect(call.keyId).toBe(id);
+      expect(await describeKey(kms, newCall(), id)).toMatchObject({ description });
+    }
+  });
+
+  it('refuses an alias, a key that is unknown, and one that is pending deletion', async () => {
+    const { kms, dataDir } = await openDomain();
+    const { id } = await createKey(kms, newCall(), { description: 'old' });
+    const update = (keyId: string) =>
+      codeOf(updateKeyDescription(kms, newCall(), { keyId, description: 'new' }));
+    expect(await update('alias/app')).toBe('INVALID_ARN');
+    expect(await update(UNKNOWN_ID)).toBe('NOT_FOUND');
+    const database = new SQLite(join(dataDir, 'p11kms.sqlite'));
+    database.exec("UPDATE keys SET state = 'pending_deletion'");
+    database.close();
+    kms.keys.forget();
+    expect(await update(id)).toBe('INVALID_STATE');
+    expect(await describeKey(kms, newCall(), id)).toMatchObject({ description: 'old' });
   });
 });
 

@@ -1,11 +1,12 @@
+import { MAX_ALIASES } from '../../../src/store/aliases';
 import { addKey, engines, idOf, newKey } from './fixture';
 
-describe.each(engines)('aliases on $name', ({ open, codes }) => {
+describe.each(engines)('aliases on $name', ({ open, newAddress, database, codes }) => {
   it('name a key', async () => {
     const store = await open();
     const id = await addKey(store, 1);
     const before = Date.now();
-    await expect(store.aliases.create('alias/app', id)).resolves.toBe(true);
+    await expect(store.aliases.create('alias/app', id)).resolves.toBe('done');
     const row = await store.aliases.find('alias/app');
     const created_at = row?.created_at ?? 0;
     expect(created_at).toBeGreaterThanOrEqual(before);
@@ -17,15 +18,15 @@ describe.each(engines)('aliases on $name', ({ open, codes }) => {
     const first = await addKey(store, 1);
     const second = await addKey(store, 2);
     await store.aliases.create('alias/app', first);
-    await expect(store.aliases.create('alias/app', second)).resolves.toBe(false);
+    await expect(store.aliases.create('alias/app', second)).resolves.toBe('taken');
     expect(await store.aliases.find('alias/app')).toMatchObject({ key_id: first });
   });
 
   it('differ by case', async () => {
     const store = await open();
     const id = await addKey(store, 1);
-    await expect(store.aliases.create('alias/app', id)).resolves.toBe(true);
-    await expect(store.aliases.create('alias/App', id)).resolves.toBe(true);
+    await expect(store.aliases.create('alias/app', id)).resolves.toBe('done');
+    await expect(store.aliases.create('alias/App', id)).resolves.toBe('done');
     expect(await store.aliases.find('alias/APP')).toBeUndefined();
   });
 
@@ -37,22 +38,78 @@ describe.each(engines)('aliases on $name', ({ open, codes }) => {
     expect(await store.aliases.find('alias/app')).toBeUndefined();
   });
 
-  it('name no key that there is not', async () => {
+  it('are pointed at another key, and say when', async () => {
     const store = await open();
-    await expect(store.aliases.create('alias/app', idOf(1))).rejects.toMatchObject({
-      code: codes.foreignKey,
+    const [first, second] = [await addKey(store, 1), await addKey(store, 2)];
+    await store.aliases.create('alias/app', first);
+    const before = await store.aliases.find('alias/app');
+    const now = jest.spyOn(Date, 'now').mockReturnValue((before?.created_at ?? 0) + 5);
+    await expect(store.aliases.update('alias/app', second)).resolves.toBe('done');
+    now.mockRestore();
+    expect(await store.aliases.find('alias/app')).toEqual({
+      ...before,
+      key_id: second,
+      updated_at: (before?.created_at ?? 0) + 5,
     });
   });
 
-  it('hold the key that they name: its row cannot go', async () => {
+  it('are not made by pointing a name that there is not', async () => {
     const store = await open();
+    await expect(store.aliases.update('alias/app', await addKey(store, 1))).resolves.toBe('missing');
+    expect(await store.aliases.list(10)).toEqual([]);
+  });
+
+  it('name no key that there is not, or is in the making', async () => {
+    const store = await open();
+    await store.aliases.create('alias/app', await addKey(store, 1));
+    await store.versions.beginKey(newKey(2));
+    for (const id of [idOf(2), idOf(3)]) {
+      await expect(store.aliases.create('alias/other', id)).resolves.toBe('key-gone');
+      await expect(store.aliases.update('alias/app', id)).resolves.toBe('key-gone');
+    }
+    expect(await store.aliases.list(10)).toMatchObject([{ name: 'alias/app', key_id: idOf(1) }]);
+  });
+
+  it('hold the key that they name: its row cannot go', async () => {
+    const address = await newAddress();
+    const store = await open(address);
     await store.versions.beginKey(newKey(1));
-    await store.aliases.create('alias/app', idOf(1));
+    const alias = { name: 'alias/app', key_id: idOf(1), created_at: 0, updated_at: 0 };
+    await database(address).insertInto('aliases').values(alias).execute();
     await store.versions.claimRemoval({ keyId: idOf(1), number: 1 });
     await expect(store.versions.forget({ keyId: idOf(1), number: 1 })).rejects.toMatchObject({
       code: codes.foreignKey,
     });
     expect(await store.versions.unfinished()).toHaveLength(1);
+  });
+
+  it('name one key 50 times at most, however they come to it', async () => {
+    const store = await open();
+    const [full, other] = [await addKey(store, 1), await addKey(store, 2)];
+    for (let count = 0; count < MAX_ALIASES; count++) await store.aliases.create(`alias/${count}`, full);
+    await store.aliases.create('alias/other', other);
+    await expect(store.aliases.create('alias/more', full)).resolves.toBe('key-full');
+    await expect(store.aliases.update('alias/other', full)).resolves.toBe('key-full');
+    // One of the 50 is not another one.
+    await expect(store.aliases.update('alias/0', full)).resolves.toBe('done');
+    await store.aliases.remove('alias/0');
+    await expect(store.aliases.update('alias/other', full)).resolves.toBe('done');
+    expect(await store.aliases.list(100, undefined, full)).toHaveLength(MAX_ALIASES);
+  });
+
+  it('name one key 50 times at most, also when many are made and moved at once', async () => {
+    const store = await open();
+    const [full, other] = [await addKey(store, 1), await addKey(store, 2)];
+    for (let count = 0; count < 30; count++) await store.aliases.create(`alias/other/${count}`, other);
+    const tries = Array.from({ length: 60 }, (_, count) =>
+      count % 2
+        ? store.aliases.update(`alias/other/${count >> 1}`, full)
+        : store.aliases.create(`alias/${count}`, full),
+    );
+    const outcomes = await Promise.all(tries);
+    expect(outcomes.filter((outcome) => outcome === 'done')).toHaveLength(50);
+    expect(outcomes.filter((outcome) => outcome === 'key-full')).toHaveLength(10);
+    expect(await store.aliases.list(100, undefined, full)).toHaveLength(50);
   });
 
   it('come in pages, in the order of their UTF-8 bytes, of all keys or of one', async () => {

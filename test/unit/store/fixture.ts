@@ -63,11 +63,17 @@ export const engines: readonly Engine[] = [
     name: 'PostgreSQL',
     newAddress: newDatabase,
     open: async (address) => open(address ?? (await newDatabase())),
-    database: (address) =>
-      closed(new PostgresDialect({ pool: new Pool({ connectionString: urlOf(address), max: 1 }) })),
+    database: (address) => closed(new PostgresDialect({ pool: newPool(urlOf(address)) })),
     codes: { foreignKey: '23503', unique: '23505', primaryKey: '23505' },
   },
 ];
+
+function newPool(connectionString: string): Pool {
+  const pool = new Pool({ connectionString, max: 1 });
+  // Pools end before their connections have: the server may be gone by then.
+  pool.on('error', () => undefined);
+  return pool;
+}
 
 function closed(dialect: SqliteDialect | PostgresDialect): Kysely<Database> {
   const database = new Kysely<Database>({ dialect });

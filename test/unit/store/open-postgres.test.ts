@@ -1,11 +1,13 @@
+import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { sql } from 'kysely';
 import { DatabaseUrl } from '../../../src/config/database-url';
 import { openPostgres } from '../../../src/store/postgres';
 import { openStore, type Store, storeExists } from '../../../src/store/store';
 import { type Postgres, postgres } from '../../support/postgres';
-import { addKey, engines, idOf, open, startErrorOf } from './fixture';
+import { addKey, engines, idOf, newDirectory, open, startErrorOf } from './fixture';
 
 let server: Postgres;
 
@@ -20,8 +22,8 @@ const UNAVAILABLE = {
   message: 'The store does not answer. Try again.',
 };
 
-/** With another host, port, user or database. */
-function changed(address: DatabaseUrl, part: 'port' | 'pathname' | 'password' | 'username', value: string) {
+/** With another part. */
+function changed(address: DatabaseUrl, part: 'port' | 'pathname' | 'password', value: string) {
   const url = new URL(address.reveal());
   url[part] = value;
   return new DatabaseUrl(url.href);
@@ -50,6 +52,18 @@ describe('openStore on PostgreSQL', () => {
     expect(await show('idle_in_transaction_session_timeout')).toBe('30s');
     expect(await show('tcp_keepalives_idle')).toBe('30');
     expect(await show('client_encoding')).toBe('UTF8');
+  });
+
+  it('takes the password from the file that PGPASSFILE names', async () => {
+    const address = await newDatabase();
+    const file = join(newDirectory(), 'pgpass');
+    writeFileSync(file, `127.0.0.1:${server.port}:*:p11kms:${server.password}\n`, { mode: 0o600 });
+    process.env.PGPASSFILE = file;
+    try {
+      await (await open(changed(address, 'password', ''))).ping();
+    } finally {
+      delete process.env.PGPASSFILE;
+    }
   });
 
   it('hands out times, counts and sums as numbers, as SQLite does', async () => {
@@ -223,5 +237,6 @@ describe('a store on PostgreSQL', () => {
     const other = await openStore(await newDatabase());
     await other.close();
     await expect(other.ping()).rejects.toThrow();
+    await other.close();
   });
 });

@@ -10,7 +10,7 @@ import {
 import { join } from 'node:path';
 import SQLite from 'better-sqlite3';
 import { openStore, storeExists } from '../../../src/store/store';
-import { addKey, fileIn, newDirectory, open, startErrorOf, withDatabase } from './fixture';
+import { addKey, fileIn, idOf, newDirectory, newKey, open, startErrorOf, withDatabase } from './fixture';
 
 const modeOf = (path: string): string => (statSync(path).mode & 0o777).toString(8);
 
@@ -53,7 +53,11 @@ describe('openStore on SQLite', () => {
     expect(withDatabase(dataDir, (database) => database.pragma('journal_mode', { simple: true }))).toBe(
       'wal',
     );
-    await expect(store.aliases.create('alias/app', 'nobody')).rejects.toMatchObject({
+    await store.versions.beginKey(newKey(1));
+    const row = ['alias/app', idOf(1), 0, 0];
+    withDatabase(dataDir, (database) => database.prepare('INSERT INTO aliases VALUES (?, ?, ?, ?)').run(row));
+    await store.versions.claimRemoval({ keyId: idOf(1), number: 1 });
+    await expect(store.versions.forget({ keyId: idOf(1), number: 1 })).rejects.toMatchObject({
       code: 'SQLITE_CONSTRAINT_FOREIGNKEY',
     });
   });

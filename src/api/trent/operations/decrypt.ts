@@ -7,6 +7,7 @@ import { missing } from '../wording';
 
 export const decrypt = operation({
   name: 'Decrypt',
+  note: 'Opens wrapped private keys, too',
   schema: structure(
     {},
     {
@@ -28,6 +29,7 @@ export const decrypt = operation({
     const { key, version, plaintext } = await data.decrypt(kms, call, {
       ciphertext: request.CiphertextBlob,
       ...(request.KeyId !== undefined && { keyId: request.KeyId }),
+      ...(request.EncryptionAlgorithm !== undefined && { algorithm: request.EncryptionAlgorithm }),
       ...cryptoOptions(request),
     });
     return {

@@ -15,6 +15,7 @@ export const encrypt = operation({
       const { key, ciphertext } = await data.encrypt(kms, call, {
         keyId: request.KeyId,
         plaintext: request.Plaintext,
+        ...(request.EncryptionAlgorithm !== undefined && { algorithm: request.EncryptionAlgorithm }),
         ...cryptoOptions(request),
       });
       return {

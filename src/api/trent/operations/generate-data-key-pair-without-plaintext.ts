@@ -6,6 +6,7 @@ import { keyId, keyPairSpec, structure } from '../schema';
 
 export const generateDataKeyPairWithoutPlaintext = operation({
   name: 'GenerateDataKeyPairWithoutPlaintext',
+  note: 'The same specs',
   schema: structure({ KeyId: keyId, KeyPairSpec: keyPairSpec }, cryptoMembers),
   async run(kms, call, request) {
     const pair = await dataKeyPairs.generateDataKeyPairWithoutPlaintext(kms, call, {

@@ -6,6 +6,7 @@ import { keyId, keyPairSpec, recipient, structure } from '../schema';
 
 export const generateDataKeyPair = operation({
   name: 'GenerateDataKeyPair',
+  note: 'RSA_2048, RSA_3072, RSA_4096, ECC_NIST_P256, ECC_NIST_P384, ECC_NIST_P521, ECC_SECG_P256K1, as far as the token has them',
   schema: structure({ KeyId: keyId, KeyPairSpec: keyPairSpec }, { ...cryptoMembers, Recipient: recipient }),
   async run(kms, call, request) {
     const pair = await dataKeyPairs.generateDataKeyPair(kms, call, {

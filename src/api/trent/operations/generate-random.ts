@@ -2,13 +2,14 @@ import { KmsError } from '../../../errors';
 import * as random from '../../../kms/random';
 import { encodeSecret } from '../base64';
 import { operation } from '../operation';
-import { lacking, numberOfBytes, recipient, structure } from '../schema';
+import { customKeyStoreId, numberOfBytes, recipient, structure } from '../schema';
 
 export const generateRandom = operation({
   name: 'GenerateRandom',
+  note: "From the token's generator",
   schema: structure(
     {},
-    { NumberOfBytes: numberOfBytes, CustomKeyStoreId: lacking('string'), Recipient: recipient },
+    { NumberOfBytes: numberOfBytes, CustomKeyStoreId: customKeyStoreId, Recipient: recipient },
   ),
   async run(kms, call, request) {
     const bytes = request.NumberOfBytes;

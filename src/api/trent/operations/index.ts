@@ -23,8 +23,12 @@ import { listKeys } from './list-keys';
 import { reEncrypt } from './re-encrypt';
 import { rotateKeyOnDemand } from './rotate-key-on-demand';
 import { scheduleKeyDeletion } from './schedule-key-deletion';
+import { UNSUPPORTED, unsupported } from './unsupported';
+import { updateAlias } from './update-alias';
+import { updateKeyDescription } from './update-key-description';
 
-const operations: readonly Operation[] = [
+/** The operations that p11kms has. */
+export const SUPPORTED: readonly Operation[] = [
   cancelKeyDeletion,
   createAlias,
   createKey,
@@ -49,9 +53,26 @@ const operations: readonly Operation[] = [
   reEncrypt,
   rotateKeyOnDemand,
   scheduleKeyDeletion,
+  updateAlias,
+  updateKeyDescription,
 ];
 
-/** Every operation by its X-Amz-Target. */
+/** Every operation of the API by its X-Amz-Target; those that p11kms does not have refuse. */
 export const OPERATIONS: ReadonlyMap<string, Operation> = new Map(
-  operations.map((operation) => [`TrentService.${operation.name}`, operation]),
+  [...SUPPORTED, ...Array.from(UNSUPPORTED, unsupported)].map((operation) => [
+    `TrentService.${operation.name}`,
+    operation,
+  ]),
 );
+
+/** Every operation of the API as a Markdown table, for the README. */
+export function supportTable(): string {
+  const row = (...cells: string[]) => `| ${cells.join(' | ')} |`;
+  const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
+  return [
+    row('Operation', 'Supported', 'Notes'),
+    row('---', '---', '---'),
+    ...SUPPORTED.map(({ name, note = '' }) => row(name, 'yes', note)).sort(),
+    ...Array.from(UNSUPPORTED, ([name, why]) => row(name, 'no', capital(why))).sort(),
+  ].join('\n');
+}

@@ -33,6 +33,7 @@ export const reEncrypt = operation({
   ),
   async run(kms, call, request) {
     const { SourceKeyId: sourceKeyId, DestinationKeyId: destinationKeyId } = request;
+    const { SourceEncryptionAlgorithm: from, DestinationEncryptionAlgorithm: to } = request;
     if (request.DryRun && request.DryRunModifiers?.includes('IGNORE_CIPHERTEXT')) {
       if (sourceKeyId === undefined) throw missing('SourceKeyId');
       return reEncryption.dryRunWithoutCiphertext(kms, call, { sourceKeyId, destinationKeyId });
@@ -43,9 +44,11 @@ export const reEncrypt = operation({
         ciphertext: request.CiphertextBlob,
         ...(sourceKeyId !== undefined && { keyId: sourceKeyId }),
         authenticated: encryptionContextOf(request.SourceEncryptionContext),
+        ...(from !== undefined && { algorithm: from }),
       },
       destinationKeyId,
       authenticated: encryptionContextOf(request.DestinationEncryptionContext),
+      ...(to !== undefined && { algorithm: to }),
       dryRun: request.DryRun ?? false,
     });
     return {

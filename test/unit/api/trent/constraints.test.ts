@@ -26,6 +26,8 @@ describe('a broken constraint is a ValidationException', () => {
         `Value '${'x'.repeat(256)}…' at 'keyId'|Member must have length less than or equal to 2048`,
       ],
       ['CreateAlias', { AliasName: 'alias/a' }, "Value null at 'targetKeyId'|Member must not be null"],
+      ['UpdateAlias', { TargetKeyId: 'k' }, "Value null at 'aliasName'|Member must not be null"],
+      ['UpdateKeyDescription', { KeyId: 'k' }, "Value null at 'description'|Member must not be null"],
       [
         'DeleteAlias',
         { AliasName: 'alias/ä' },

@@ -38,7 +38,12 @@ describe('data', () => {
     });
     expect(seen).toBe('text');
     const { plaintext, ...rest } = jest.mocked(data.encrypt).mock.lastCall?.[2] ?? {};
-    expect(rest).toEqual({ keyId: KEY_ID, authenticated: context(CONTEXT), dryRun: false });
+    expect(rest).toEqual({
+      keyId: KEY_ID,
+      authenticated: context(CONTEXT),
+      algorithm: 'SYMMETRIC_DEFAULT',
+      dryRun: false,
+    });
     expect(plaintext).toEqual(Buffer.alloc(4));
   });
 
@@ -71,12 +76,14 @@ describe('data', () => {
     expect(plaintext).toEqual(Buffer.alloc(4));
   });
 
-  it('Decrypt, with a key and as a dry run', async () => {
-    await call('Decrypt', { CiphertextBlob: 'AAAA', KeyId: 'alias/a', DryRun: true });
+  it('Decrypt, with a key and an algorithm, as a dry run', async () => {
+    const EncryptionAlgorithm = 'SM2PKE';
+    await call('Decrypt', { CiphertextBlob: 'AAAA', KeyId: 'alias/a', DryRun: true, EncryptionAlgorithm });
     expect(data.decrypt).toHaveBeenLastCalledWith(KMS, CALL, {
       keyId: 'alias/a',
       ciphertext: Buffer.alloc(3),
       authenticated: context(),
+      algorithm: EncryptionAlgorithm,
       dryRun: true,
     });
   });

@@ -63,6 +63,12 @@ describe('keys', () => {
     expect(perform).toHaveBeenLastCalledWith(KMS, CALL, KEY_ID);
   });
 
+  it('UpdateKeyDescription answers with an empty body', async () => {
+    const answer = await call('UpdateKeyDescription', { KeyId: KEY_ID, Description: '' });
+    expect(answer).toMatchObject({ status: 200, body: '' });
+    expect(keys.updateKeyDescription).toHaveBeenLastCalledWith(KMS, CALL, { keyId: KEY_ID, description: '' });
+  });
+
   it('ListKeys, in pages', async () => {
     jest.mocked(keys.listKeys).mockResolvedValueOnce({ items: [KEY], nextMarker: 'next' });
     const first = await call('ListKeys', { Limit: 1, Marker: 'here' });
@@ -80,12 +86,15 @@ describe('keys', () => {
 });
 
 describe('aliases', () => {
-  it('CreateAlias', async () => {
-    expect(await call('CreateAlias', { AliasName: 'alias/a', TargetKeyId: KEY_ID })).toMatchObject({
+  it.each([
+    ['CreateAlias', aliases.createAlias],
+    ['UpdateAlias', aliases.updateAlias],
+  ])('%s', async (operation, perform) => {
+    expect(await call(operation, { AliasName: 'alias/a', TargetKeyId: KEY_ID })).toMatchObject({
       status: 200,
       body: '',
     });
-    expect(aliases.createAlias).toHaveBeenLastCalledWith(KMS, CALL, {
+    expect(perform).toHaveBeenLastCalledWith(KMS, CALL, {
       aliasName: 'alias/a',
       targetKeyId: KEY_ID,
     });

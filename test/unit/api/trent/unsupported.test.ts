@@ -3,49 +3,49 @@ import { bodyOf, call, expectError, rows } from '../support';
 const PAIR = 'GenerateDataKeyPair';
 
 describe('what the API has and p11kms has not is an UnsupportedOperationException', () => {
-  const encryption = { KeyId: 'k', Plaintext: 'AAAA' };
+  const PAIRS = 'data key pairs are RSA, or on the curves P-256, P-384, P-521 and secp256k1.';
+  const ENCLAVES = 'there are no attested enclaves (AWS Nitro) that an answer could be encrypted for.';
+  const REGIONS = 'there are no multi-Region keys, because the service is in one Region.';
 
   it.each(
     rows([
-      [PAIR, { KeyId: 'k', KeyPairSpec: 'SM2' }, 'KeyPairSpec SM2 is not supported.'],
-      [PAIR, { KeyId: 'k', KeyPairSpec: 'ML_KEM_768' }, 'KeyPairSpec ML_KEM_768 is not supported.'],
+      [PAIR, { KeyId: 'k', KeyPairSpec: 'SM2' }, `KeyPairSpec SM2 is not supported: ${PAIRS}`],
+      [PAIR, { KeyId: 'k', KeyPairSpec: 'ML_KEM_768' }, `KeyPairSpec ML_KEM_768 is not supported: ${PAIRS}`],
       [
         PAIR,
         { KeyId: 'k', KeyPairSpec: 'ECC_NIST_EDWARDS25519' },
-        'KeyPairSpec ECC_NIST_EDWARDS25519 is not supported.',
+        `KeyPairSpec ECC_NIST_EDWARDS25519 is not supported: ${PAIRS}`,
       ],
+      ['Decrypt', { CiphertextBlob: 'AAAA', Recipient: {} }, `Recipient is not supported: ${ENCLAVES}`],
       [
-        'Encrypt',
-        { ...encryption, EncryptionAlgorithm: 'RSAES_OAEP_SHA_256' },
-        'EncryptionAlgorithm RSAES_OAEP_SHA_256 is not supported.',
+        'CreateKey',
+        { KeySpec: 'RSA_2048' },
+        'KeySpec RSA_2048 is not supported: KMS keys are SYMMETRIC_DEFAULT.',
       ],
-      [
-        'Decrypt',
-        { CiphertextBlob: 'AAAA', EncryptionAlgorithm: 'SM2PKE' },
-        'EncryptionAlgorithm SM2PKE is not supported.',
-      ],
-      ['Decrypt', { CiphertextBlob: 'AAAA', Recipient: {} }, 'Recipient is not supported.'],
-      ['CreateKey', { KeySpec: 'RSA_2048' }, 'KeySpec RSA_2048 is not supported.'],
       [
         'CreateKey',
         { CustomerMasterKeySpec: 'HMAC_256' },
-        'CustomerMasterKeySpec HMAC_256 is not supported.',
+        'CustomerMasterKeySpec HMAC_256 is not supported: KMS keys are SYMMETRIC_DEFAULT.',
       ],
-      ['CreateKey', { KeyUsage: 'SIGN_VERIFY' }, 'KeyUsage SIGN_VERIFY is not supported.'],
+      [
+        'CreateKey',
+        { KeyUsage: 'SIGN_VERIFY' },
+        'KeyUsage SIGN_VERIFY is not supported: KMS keys are for ENCRYPT_DECRYPT.',
+      ],
       ['CreateKey', { Origin: 'EXTERNAL' }, 'Origin EXTERNAL is not supported.'],
-      ['CreateKey', { MultiRegion: true }, 'MultiRegion true is not supported.'],
+      ['CreateKey', { MultiRegion: true }, `MultiRegion true is not supported: ${REGIONS}`],
       ['CreateKey', { CustomKeyStoreId: 'cks-1' }, 'CustomKeyStoreId is not supported.'],
       ['CreateKey', { XksKeyId: 'xks' }, 'XksKeyId is not supported.'],
       ['CreateKey', { Tags: [{ TagKey: 'a', TagValue: 'b' }] }, 'Tags is not supported.'],
       [
         'CreateKey',
         { Policy: '{}', MultiRegion: true },
-        'MultiRegion true is not supported. Policy is not supported.',
+        `MultiRegion true is not supported: ${REGIONS} Policy is not supported.`,
       ],
       [
         'GenerateRandom',
         { NumberOfBytes: 1, CustomKeyStoreId: 'cks-1' },
-        'CustomKeyStoreId is not supported.',
+        "CustomKeyStoreId is not supported: there are no custom key stores, because all keys are on the service's own token.",
       ],
     ]),
   )('%s %s', async (operation, _title, request, message) => {
