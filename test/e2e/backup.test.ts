@@ -292,22 +292,22 @@ describe('a store that cannot be restored', () => {
 });
 
 describe('a restore that is killed', () => {
-  /** A data directory as the killed service left it, and a backup so large that copying takes its time. */
-  function prepare(): { readonly dataDir: string; readonly large: string } {
-    const dataDir = newDirectory();
-    for (const name of readdirSync(site.dataDir).filter((one) => one.startsWith('p11kms.sqlite')))
-      cpSync(join(site.dataDir, name), join(dataDir, name));
-    const large = join(newDirectory(), 'large');
+  const large = join(directory, 'large');
+  const killed = newDirectory();
+
+  // As the killed service left them, but so large that copying takes its time.
+  beforeAll(() => {
     cpSync(file, large);
-    for (const one of [large, join(dataDir, 'p11kms.sqlite')]) {
+    for (const name of readdirSync(site.dataDir).filter((one) => one.startsWith('p11kms.sqlite')))
+      cpSync(join(site.dataDir, name), join(killed, name));
+    for (const one of [large, join(killed, 'p11kms.sqlite')]) {
       withDatabase(one, (database) => {
         database.exec('create table ballast (bytes blob)');
         for (let count = 0; count < 20; count++)
           database.exec('insert into ballast values (randomblob(1000000))');
       });
     }
-    return { dataDir, large };
-  }
+  });
 
   const has = (dataDir: string, name: RegExp) => readdirSync(dataDir).some((one) => name.test(one));
 
@@ -321,7 +321,8 @@ describe('a restore that is killed', () => {
       (dataDir) => has(dataDir, /before-restore/) && !existsSync(join(dataDir, 'restore.tmp/p11kms.sqlite')),
     ],
   ])('%s leaves one store, the old or the new, whole', async (_when, isTime) => {
-    const { dataDir, large } = prepare();
+    const dataDir = newDirectory();
+    cpSync(killed, dataDir, { recursive: true });
     const env = { ...process.env, ...site.env, P11KMS_DATA_DIR: dataDir };
     const program = new Program(process.execPath, [MAIN, 'restore', '--yes', large], { env });
     let ended = false;
@@ -374,9 +375,10 @@ describe('a store that was restored', () => {
       restored: true,
       keys: { toRotate: 1 },
       deletions: [{ keyId: keys.saved }],
-      finished: [{ keyId: keys.unfinished, version: 1 }],
       forgotten: [],
     });
+    // Perhaps with one that was really being made during the backup.
+    expect(found.finished).toContainEqual({ keyId: keys.unfinished, version: 1 });
     const previous = String(found.previousStore);
     expect(keysIn(previous)).toContain(keys.late);
     expect(
