@@ -52,19 +52,16 @@ function duties(kms: Kms, logger: Logger, { longestJobMs }: HousekeepingOptions)
     {
       name: 'rotating keys',
       everyMs: 2_000,
-      run: async () => {
-        for (const keyId of await rotateDueKeys(kms))
-          logger.info('key rotated', { keyId, cause: 'automatic' });
-      },
+      run: () => rotateDueKeys(kms, (keyId) => logger.info('key rotated', { keyId, cause: 'automatic' })),
     },
     {
       name: 'destroying keys',
       everyMs: 2_000,
-      run: async () => {
-        const { begun, done } = await destroyDueKeys(kms, drainMs);
-        for (const keyId of begun) logger.warn('destroying a key whose deletion is due', { keyId });
-        for (const keyId of done) logger.warn('key destroyed', { keyId });
-      },
+      run: () =>
+        destroyDueKeys(kms, drainMs, {
+          onBegun: (keyId) => logger.warn('destroying a key whose deletion is due', { keyId }),
+          onDestroyed: (keyId) => logger.warn('key destroyed', { keyId }),
+        }),
     },
   ];
 }

@@ -22,15 +22,20 @@ const MAX_ROTATIONS = 3;
  */
 export async function encryptingVersion(kms: Kms, call: Call, wanted: Key): Promise<EncryptingVersion> {
   let key = wanted;
-  for (let rotations = 0; rotations <= MAX_ROTATIONS; rotations++) {
+  for (let rotations = 0; ; rotations++) {
     const { id, current } = key;
     const name = { keyId: id, number: current.number };
     if (await kms.gcmCalls.take(name)) {
       return { key, version: current, mayRepeat: () => kms.gcmCalls.takeReserved(name) };
     }
+    if (rotations === MAX_ROTATIONS) {
+      throw new KmsError(
+        'LIMIT_EXCEEDED',
+        `${key.arn} has no encryption left under its current key material.`,
+      );
+    }
     await rotateExhausted(kms, call, key);
     key = await kms.keys.resolve(id);
     assertEnabled(key);
   }
-  throw new KmsError('LIMIT_EXCEEDED', `${key.arn} has no encryption left under its current key material.`);
 }

@@ -1,9 +1,14 @@
 import type { Store } from '../store/store';
 
+const MAX_STEP_MS = 60_000;
+
 /**
  * Records the time that passes, so that a jump of the wall clock destroys no keys. A service adds the time between two
  * looks at the store, by its monotonic clock, if nobody else has added any in between: all instances together never
  * record more time than has passed, and none while no service runs.
+ *
+ * One look records a minute at most: what a service saw pass while it was suspended, or could not reach the store, must
+ * not count towards a deletion that was scheduled only afterwards.
  *
  * @param now milliseconds of a clock that nobody can set
  * @returns what takes one look
@@ -21,7 +26,7 @@ export function createHeartbeat(
       seen = { ms, at: now() };
       return;
     }
-    const next = ms + Math.floor(at - seen.at);
+    const next = ms + Math.min(MAX_STEP_MS, Math.floor(at - seen.at));
     seen = (await heartbeat.advance(ms, next)) ? { ms: next, at } : undefined;
   };
 }

@@ -1,6 +1,7 @@
 /** Scheduling the deletion of keys, and destroying those that are due. */
 import { KmsError } from '../errors';
 import { DAY_MS } from './duration';
+import { each } from './each';
 import type { Key } from './key';
 import { assertNotPendingDeletion } from './key-state';
 import { changeKey } from './keys';
@@ -38,10 +39,11 @@ function assertPendingDeletion(key: Key): void {
     throw new KmsError('INVALID_STATE', `${key.arn} is not pending deletion.`);
 }
 
-/** What became of keys whose deletion was due. */
-export interface Destruction {
-  readonly begun: readonly string[];
-  readonly done: readonly string[];
+/** Told of each key at once: what follows may fail. */
+export interface DestructionObserver {
+  /** Nothing can keep this key from being destroyed any more. */
+  readonly onBegun: (keyId: string) => void;
+  readonly onDestroyed: (keyId: string) => void;
 }
 
 /**
@@ -49,24 +51,28 @@ export interface Destruction {
  * the key can be in flight any more. Any instance may do either; what a crash interrupts is done again.
  *
  * @param drainMs how long an instance may go on working with a key that has been taken away
- * @throws KmsError where the token cannot be reached
+ * @throws KmsError where a key could not be destroyed
  */
-export async function destroyDueKeys(kms: Kms, drainMs: number): Promise<Destruction> {
+export async function destroyDueKeys(
+  kms: Kms,
+  drainMs: number,
+  { onBegun, onDestroyed }: DestructionObserver,
+): Promise<void> {
   const { deletions } = kms.store;
-  const begun: string[] = [];
   for (const id of await deletions.due(Date.now())) {
-    if (await deletions.begin(id, Date.now())) begun.push(id);
+    if (await deletions.begin(id, Date.now())) onBegun(id);
   }
-  const drained = Date.now() - drainMs;
-  if ((await deletions.begun(drained)).length === 0) return { begun, done: [] };
-  const done = await kms.store.exclusively('token-objects', async () => {
-    const doomed = await deletions.begun(drained);
-    for (const { id, objects } of doomed) {
-      await kms.token.run('destroyObjects', { ids: objects });
-      await deletions.bury(id);
-    }
-    return doomed.map(({ id }) => id);
+  await each(await deletions.begun(Date.now() - drainMs), async (id) => {
+    if (await kms.store.exclusively('token-objects', () => destroy(kms, id))) onDestroyed(id);
   });
-  kms.keys.forget();
-  return { begun, done };
+}
+
+/** @returns false where another instance was faster */
+async function destroy({ store, token, keys }: Kms, id: string): Promise<boolean> {
+  const objects = await store.deletions.objects(id);
+  if (objects.length === 0) return false;
+  await token.run('destroyObjects', { ids: objects });
+  const buried = await store.deletions.bury(id);
+  keys.forget();
+  return buried;
 }

@@ -48,7 +48,7 @@ export async function describeKeyWithoutAlias(kms: Kms, call: Call, keyId: strin
 /**
  * Changes a key whose state allows it: `assertState` says so of what is known, and `write` decides.
  *
- * @throws KmsError INVALID_ARN, NOT_FOUND, and what `assertState` throws
+ * @throws KmsError INVALID_ARN, NOT_FOUND, INVALID_STATE, and what `assertState` throws
  */
 export async function changeKey(
   kms: Kms,
@@ -65,7 +65,7 @@ export async function changeKey(
   if (written) return key;
   // Somebody else was faster.
   assertState(key);
-  throw new KmsError('CONFLICT', `${key.arn} is being changed by another request: try again.`);
+  throw new KmsError('INVALID_STATE', `${key.arn} is in a state that does not allow this now.`);
 }
 
 export async function enableKey(kms: Kms, call: Call, keyId: string): Promise<void> {

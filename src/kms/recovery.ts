@@ -86,9 +86,10 @@ function tokenVersions(
 }
 
 /**
- * More AES-GCM calls in a second than any token makes under one key, whatever the number of services: network HSMs
- * make some thousands. So the calls since the last heartbeat in the backup, of which the backup knows nothing, are
- * fewer than this times the seconds, and a counter that is moved by as much is not too low.
+ * More AES-GCM calls than services and token make under one key in a second, on the average of all the time since the
+ * backup: at this rate a key has used up 2^32 calls in two and a half days. So the calls that the backup does not know of
+ * are fewer than this times the seconds since the last heartbeat in it, which is no later than the backup, and a counter
+ * that moves forward by as much is not too low.
  */
 const CALLS_PER_SECOND = 20_000;
 

@@ -3,6 +3,7 @@ import { KmsError } from '../errors';
 import type { FinishedRotation } from '../store/key-versions';
 import type { KeyRow } from '../store/keys';
 import { DAY_MS } from './duration';
+import { each } from './each';
 import type { Key, KeyVersion } from './key';
 import { assertEnabled } from './key-state';
 import { makeVersion } from './key-versions';
@@ -87,17 +88,15 @@ export async function listKeyRotations(
 /**
  * Rotates every key that is due, once, whatever the number of instances and however long none was running.
  *
- * @returns the ids of the keys
- * @throws KmsError where the token cannot be reached
+ * @param onRotated told of each key at once: the next one may fail
+ * @throws KmsError where a key could not be rotated
  */
-export async function rotateDueKeys(kms: Kms): Promise<string[]> {
-  const rotated: string[] = [];
-  for (const id of await kms.store.keys.dueForRotation(Date.now())) {
-    const isDue = ({ state, next_rotation_at }: KeyRow) =>
-      state === 'enabled' && next_rotation_at !== null && next_rotation_at <= Date.now();
-    if (await rotate(kms, undefined, id, 'automatic', isDue)) rotated.push(id);
-  }
-  return rotated;
+export async function rotateDueKeys(kms: Kms, onRotated: (keyId: string) => void): Promise<void> {
+  const isDue = ({ state, next_rotation_at }: KeyRow) =>
+    state === 'enabled' && next_rotation_at !== null && next_rotation_at <= Date.now();
+  await each(await kms.store.keys.dueForRotation(Date.now()), async (id) => {
+    if (await rotate(kms, undefined, id, 'automatic', isDue)) onRotated(id);
+  });
 }
 
 /** Rotates a key whose version `exhausted` has no AES-GCM call left, unless that has been done. */

@@ -2,13 +2,6 @@ import type { Kysely, Transaction } from 'kysely';
 import { CHANGEABLE } from './keys';
 import type { Database } from './schema';
 
-/** A key that is being destroyed. */
-export interface DoomedKey {
-  readonly id: string;
-  /** CKA_IDs of all its objects. */
-  readonly objects: readonly string[];
-}
-
 export interface DeletionRepository {
   /** Schedules a key's deletion: false where its state forbids it. */
   schedule(id: string, deletion: { windowDays: number; windowMs: number; at: number }): Promise<boolean>;
@@ -19,9 +12,11 @@ export interface DeletionRepository {
   /** Begins to destroy a key whose deletion is due: false where it is not. Nothing can undo it. */
   begin(id: string, now: number): Promise<boolean>;
   /** Keys whose destruction began at `begunBefore` or earlier. */
-  begun(begunBefore: number): Promise<DoomedKey[]>;
-  /** The objects are gone: leaves a tombstone of the key. */
-  bury(id: string): Promise<void>;
+  begun(begunBefore: number): Promise<string[]>;
+  /** CKA_IDs of all objects of a key that is being destroyed; none of any other key. */
+  objects(id: string): Promise<string[]>;
+  /** The objects are gone: leaves a tombstone of the key. False where the key is not being destroyed. */
+  bury(id: string): Promise<boolean>;
 }
 
 export function deletionRepository(db: Kysely<Database>): DeletionRepository {
@@ -76,21 +71,30 @@ export function deletionRepository(db: Kysely<Database>): DeletionRepository {
     async begun(begunBefore) {
       const rows = await db
         .selectFrom('keys')
-        .innerJoin('key_versions', 'key_id', 'id')
-        .select(['id', 'encrypt_object', 'wrap_object'])
-        .where('keys.state', '=', 'deleting')
+        .select('id')
+        .where('state', '=', 'deleting')
         .where('deletion_at', '<=', begunBefore)
         .execute();
-      const objectsOf = (key: string) =>
-        rows.filter(({ id }) => id === key).flatMap((row) => [row.encrypt_object, row.wrap_object]);
-      return [...new Set(rows.map(({ id }) => id))].map((id) => ({ id, objects: objectsOf(id) }));
+      return rows.map(({ id }) => id);
     },
 
+    objects: (id) => objectsOf(db, id),
     bury: (id) => db.transaction().execute((tx) => bury(tx, id)),
   };
 }
 
-async function bury(tx: Transaction<Database>, id: string): Promise<void> {
+async function objectsOf(db: Kysely<Database>, id: string): Promise<string[]> {
+  const rows = await db
+    .selectFrom('keys')
+    .innerJoin('key_versions', 'key_id', 'id')
+    .select(['encrypt_object', 'wrap_object'])
+    .where('id', '=', id)
+    .where('keys.state', '=', 'deleting')
+    .execute();
+  return rows.flatMap((row) => [row.encrypt_object, row.wrap_object]);
+}
+
+async function bury(tx: Transaction<Database>, id: string): Promise<boolean> {
   const { numUpdatedRows } = await tx
     .updateTable('keys')
     .set({
@@ -103,8 +107,9 @@ async function bury(tx: Transaction<Database>, id: string): Promise<void> {
     .where('id', '=', id)
     .where('state', '=', 'deleting')
     .executeTakeFirst();
-  if (numUpdatedRows !== 1n) return;
+  if (numUpdatedRows !== 1n) return false;
   for (const table of ['aliases', 'grants', 'key_tags', 'key_usage', 'key_versions'] as const) {
     await tx.deleteFrom(table).where('key_id', '=', id).execute();
   }
+  return true;
 }

@@ -14,7 +14,11 @@ export interface KeyUsageRepository {
 export function keyUsageRepository(db: Kysely<Database>): KeyUsageRepository {
   return {
     async record(uses) {
-      for (const use of uses) await recordOne(db, use);
+      // In one order everywhere: two instances must not wait for each other's rows.
+      const ordered = [...uses].sort((one, other) => (one.key_id < other.key_id ? -1 : 1));
+      await db.transaction().execute(async (tx) => {
+        for (const use of ordered) await recordOne(tx, use);
+      });
     },
 
     find: (keyId) => db.selectFrom('key_usage').selectAll().where('key_id', '=', keyId).executeTakeFirst(),

@@ -158,16 +158,24 @@ export async function finish(
   if (version.numUpdatedRows !== 1n) return false;
   const key = await tx
     .updateTable('keys')
-    .set({
-      ...(rotation ? { current_version: number } : { state: 'enabled' }),
-      ...(rotation?.nextAt !== undefined && { next_rotation_at: rotation.nextAt }),
-    })
+    .set(rotation ? { current_version: number } : { state: 'enabled' })
     .where('id', '=', keyId)
     .where('state', 'in', rotation ? ['enabled', 'disabled', 'pending_deletion'] : ['creating'])
     .executeTakeFirst();
   // Rolls back: the version stays unfinished, and is cleaned up.
   if (key.numUpdatedRows !== 1n) throw new Error(`key ${keyId} is being destroyed`);
+  if (rotation?.nextAt !== undefined) await putOff(tx, keyId, rotation.at, rotation.nextAt);
   return true;
+}
+
+/** Unless somebody has turned rotation off meanwhile, or changed its period, which is not to be undone. */
+async function putOff(tx: Transaction<Database>, keyId: string, at: number, nextAt: number): Promise<void> {
+  await tx
+    .updateTable('keys')
+    .set({ next_rotation_at: nextAt })
+    .where('id', '=', keyId)
+    .where('next_rotation_at', '<=', at)
+    .execute();
 }
 
 /** What `KeyVersionRepository.forget` does, in a transaction. */
