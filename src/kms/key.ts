@@ -63,3 +63,9 @@ export interface Alias {
   readonly createdAt: Date;
   readonly updatedAt: Date;
 }
+
+/** A word on a key, and what it says. */
+export interface Tag {
+  readonly name: string;
+  readonly value: string;
+}

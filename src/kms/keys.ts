@@ -11,8 +11,9 @@ import { type Page, pageOf } from './page';
 
 export interface CreateKeyRequest {
   readonly description: string;
-  /** A key policy, JSON; absent for the default policy. */
+  /** A key policy, JSON, that `checkKeyPolicy` let pass; absent for the default policy. */
   readonly policy?: string;
+  /** That `checkTags` let pass. */
   readonly tags?: ReadonlyMap<string, string>;
 }
 

@@ -3,14 +3,17 @@ import { type AliasRepository, aliasRepository } from './aliases';
 import { type DeletionRepository, deletionRepository } from './deletions';
 import type { Engine } from './engine';
 import { type Exclusively, exclusively } from './exclusively';
+import { type GrantRepository, grantRepository } from './grants';
 import { type HeartbeatRepository, heartbeatRepository } from './heartbeat';
 import { type IdentityRepository, identityRepository } from './identity';
+import { type KeyPolicyRepository, keyPolicyRepository } from './key-policies';
 import { type KeyUsageRepository, keyUsageRepository } from './key-usage';
 import { type KeyVersionRepository, keyVersionRepository } from './key-versions';
 import { type KeyRepository, keyRepository } from './keys';
 import { type DatabaseAddress, openPostgres, postgresExists } from './postgres';
 import { type RecoveryRepository, recoveryRepository } from './recovery';
 import { openSqlite, sqliteExists } from './sqlite';
+import { type TagRepository, tagRepository } from './tags';
 
 export interface Store {
   readonly identity: IdentityRepository;
@@ -21,6 +24,9 @@ export interface Store {
   readonly usage: KeyUsageRepository;
   readonly aliases: AliasRepository;
   readonly recovery: RecoveryRepository;
+  readonly tags: TagRepository;
+  readonly keyPolicies: KeyPolicyRepository;
+  readonly grants: GrantRepository;
   /**
    * Does the work while nobody else, in this or any other process on the same store, does work of the same name. Waits
    * at most 30 s for the others. Not for work that calls it again with the same name: that would wait for itself. Should
@@ -68,6 +74,9 @@ function storeOf(engine: Engine): Store {
     usage: keyUsageRepository(db),
     aliases: aliasRepository(db),
     recovery: recoveryRepository(db),
+    tags: tagRepository(db),
+    keyPolicies: keyPolicyRepository(db),
+    grants: grantRepository(db),
     exclusively: exclusively(engine),
     isShared,
     ping,

@@ -1,4 +1,5 @@
 import {
+  CreateGrantCommand,
   CreateKeyCommand,
   DecryptCommand,
   EncryptCommand,
@@ -225,8 +226,16 @@ describe.each([
   });
 
   it('takes DryRun false and grant tokens', async () => {
-    const options = { DryRun: false, GrantTokens: ['one', 'two'] };
+    const GranteePrincipal = 'arn:aws:iam::111122223333:user/alice';
+    const grant = new CreateGrantCommand({ KeyId: keyId, GranteePrincipal, Operations: ['Encrypt'] });
+    const { GrantToken = '' } = await client.send(grant);
+    const options = { DryRun: false, GrantTokens: [GrantToken, GrantToken] };
     expect(await cryptoOperations(keyId, blob)[name](options)).toMatchObject({ $metadata: ok });
+  });
+
+  it('refuses grant tokens of no grant', async () => {
+    const call = cryptoOperations(keyId, blob)[name]({ GrantTokens: ['token'] });
+    expect(await refusalOf(call)).toMatchObject({ name: 'InvalidGrantTokenException', status: 400 });
   });
 
   it('refuses grant tokens that are too many or too short', async () => {

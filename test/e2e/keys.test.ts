@@ -83,7 +83,6 @@ describe('CreateKey and DescribeKey', () => {
     { KeySpec: 'RSA_2048', KeyUsage: 'SIGN_VERIFY' },
     { Origin: 'EXTERNAL' },
     { MultiRegion: true },
-    { Tags: [{ TagKey: 'a', TagValue: 'b' }] },
   ])('refuse %j, which is not there yet', async (input) => {
     expect(await refusalOf(client.send(new CreateKeyCommand(input)))).toMatchObject({
       name: 'UnsupportedOperationException',

@@ -7,6 +7,7 @@ import { traces } from '../support/traces';
 
 const OPERATIONS = [
   'CreateAlias',
+  'CreateGrant',
   'CreateKey',
   'Decrypt',
   'DeleteAlias',
@@ -19,8 +20,18 @@ const OPERATIONS = [
   'GenerateDataKeyPairWithoutPlaintext',
   'GenerateDataKeyWithoutPlaintext',
   'GenerateRandom',
+  'GetKeyPolicy',
   'ListAliases',
+  'ListGrants',
+  'ListKeyPolicies',
   'ListKeys',
+  'ListResourceTags',
+  'ListRetirableGrants',
+  'PutKeyPolicy',
+  'RetireGrant',
+  'RevokeGrant',
+  'TagResource',
+  'UntagResource',
   'UpdateAlias',
   'UpdateKeyDescription',
 ];
@@ -77,6 +88,7 @@ it('the call succeeded and failed in all the ways that the log tells apart', () 
     'SerializationException',
     'NotFoundException',
     'DisabledException',
+    'InvalidGrantTokenException',
     'UnknownOperationException',
     'KMSInternalException',
     'DependencyTimeoutException',
@@ -109,7 +121,7 @@ it.each(OPERATIONS)('the line of %s has what its reader needs', (name) => {
   const asksToken = /^(CreateKey$|Decrypt|Encrypt|Generate)/.test(name);
   expect(tokenMs > 0).toBe(asksToken);
   expect(tokenMs).toBeLessThanOrEqual(durationMs);
-  const isAboutKey = !/^(List|GenerateRandom)/.test(name);
+  const isAboutKey = !/^(ListAliases|ListKeys|ListRetirableGrants|GenerateRandom)$/.test(name);
   expect(ok?.keyId).toBe(isAboutKey ? driven.keyId : undefined);
 });
 

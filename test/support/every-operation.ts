@@ -1,5 +1,6 @@
 import {
   CreateAliasCommand,
+  CreateGrantCommand,
   CreateKeyCommand,
   DecryptCommand,
   DeleteAliasCommand,
@@ -12,9 +13,19 @@ import {
   GenerateDataKeyPairWithoutPlaintextCommand,
   GenerateDataKeyWithoutPlaintextCommand,
   GenerateRandomCommand,
+  GetKeyPolicyCommand,
   type KMSClient,
   ListAliasesCommand,
+  ListGrantsCommand,
+  ListKeyPoliciesCommand,
   ListKeysCommand,
+  ListResourceTagsCommand,
+  ListRetirableGrantsCommand,
+  PutKeyPolicyCommand,
+  RetireGrantCommand,
+  RevokeGrantCommand,
+  TagResourceCommand,
+  UntagResourceCommand,
   UpdateAliasCommand,
   UpdateKeyDescriptionCommand,
 } from '@aws-sdk/client-kms';
@@ -27,8 +38,8 @@ const PLAINTEXT = Buffer.from('a plaintext that nobody but its owner should ever
 const CONTEXT_KEY = 'context-key-to-look-for';
 const CONTEXT_VALUE = 'context-value-to-look-for';
 const CONTEXT: Record<string, string> = { [CONTEXT_KEY]: CONTEXT_VALUE };
-const GRANT_TOKEN = 'grant-token-to-look-for';
-const BOUND = { EncryptionContext: CONTEXT, GrantTokens: [GRANT_TOKEN] };
+const WRONG_TOKEN = 'grant-token-to-look-for';
+const PRINCIPAL = 'arn:aws:iam::111122223333:user/logged';
 const PAIR_SPECS = ['RSA_2048', 'ECC_NIST_P256'] as const;
 
 /** Calls every operation of a server, so that it succeeds and so that it fails, and keeps what was secret in it. */
@@ -38,11 +49,12 @@ export class EveryOperation {
     ['plaintext', PLAINTEXT],
     ['context key', Buffer.from(CONTEXT_KEY)],
     ['context value', Buffer.from(CONTEXT_VALUE)],
-    ['grant token', Buffer.from(GRANT_TOKEN)],
+    ['wrong grant token', Buffer.from(WRONG_TOKEN)],
   ]);
   /** The key that all of it was done with. */
   keyId = '';
   private readonly client: KMSClient;
+  private readonly bound = { EncryptionContext: CONTEXT, GrantTokens: [] as string[] };
 
   /** @param server hands out private keys as AWS does */
   constructor(
@@ -55,6 +67,8 @@ export class EveryOperation {
   async run(): Promise<void> {
     const { KeyMetadata } = await this.client.send(new CreateKeyCommand({ Description: 'described' }));
     this.keyId = String(KeyMetadata?.KeyId);
+    await this.grants();
+    await this.tagsAndPolicies();
     await this.keysAndAliases();
     await this.data();
     await this.pairs();
@@ -70,15 +84,55 @@ export class EveryOperation {
   }
 
   private encrypt() {
-    return this.client.send(new EncryptCommand({ KeyId: this.keyId, Plaintext: PLAINTEXT, ...BOUND }));
+    return this.client.send(new EncryptCommand({ KeyId: this.keyId, Plaintext: PLAINTEXT, ...this.bound }));
   }
 
   private decrypt(CiphertextBlob: Uint8Array | undefined, EncryptionContext = CONTEXT) {
-    return this.client.send(new DecryptCommand({ ...BOUND, CiphertextBlob, EncryptionContext }));
+    return this.client.send(new DecryptCommand({ ...this.bound, CiphertextBlob, EncryptionContext }));
   }
 
   private generatePair(KeyPairSpec: (typeof PAIR_SPECS)[number] = 'ECC_NIST_P256') {
-    return this.client.send(new GenerateDataKeyPairCommand({ KeyId: this.keyId, KeyPairSpec, ...BOUND }));
+    return this.client.send(
+      new GenerateDataKeyPairCommand({ KeyId: this.keyId, KeyPairSpec, ...this.bound }),
+    );
+  }
+
+  /** Leaves a grant, whose token all that follows is done with. */
+  private async grants(): Promise<void> {
+    const { client, keyId: KeyId } = this;
+    const create = async () => {
+      const command = new CreateGrantCommand({
+        KeyId,
+        GranteePrincipal: PRINCIPAL,
+        RetiringPrincipal: PRINCIPAL,
+        Operations: ['Encrypt'],
+        // The store keeps it, as AWS does.
+        Constraints: { EncryptionContextSubset: { kept: 'in the open' } },
+      });
+      const { GrantId = '', GrantToken = '' } = await client.send(command);
+      this.keep('grant token', Buffer.from(GrantToken));
+      return { GrantId, GrantToken };
+    };
+    const [first, second, third] = [await create(), await create(), await create()];
+    await client.send(new ListGrantsCommand({ KeyId }));
+    await client.send(new ListRetirableGrantsCommand({ RetiringPrincipal: PRINCIPAL }));
+    await client.send(new RevokeGrantCommand({ KeyId, GrantId: first.GrantId }));
+    await client.send(new RetireGrantCommand({ GrantToken: second.GrantToken }));
+    for (const GrantToken of [second.GrantToken, WRONG_TOKEN]) {
+      await refusalOf(client.send(new RetireGrantCommand({ GrantToken })));
+      await refusalOf(client.send(new DescribeKeyCommand({ KeyId, GrantTokens: [GrantToken] })));
+    }
+    this.bound.GrantTokens.push(third.GrantToken);
+  }
+
+  private async tagsAndPolicies(): Promise<void> {
+    const { client, keyId: KeyId } = this;
+    await client.send(new TagResourceCommand({ KeyId, Tags: [{ TagKey: 'logged', TagValue: 'yes' }] }));
+    await client.send(new ListResourceTagsCommand({ KeyId }));
+    await client.send(new UntagResourceCommand({ KeyId, TagKeys: ['logged'] }));
+    const { Policy } = await client.send(new GetKeyPolicyCommand({ KeyId }));
+    await client.send(new PutKeyPolicyCommand({ KeyId, Policy }));
+    await client.send(new ListKeyPoliciesCommand({ KeyId }));
   }
 
   private async keysAndAliases(): Promise<void> {
@@ -98,7 +152,7 @@ export class EveryOperation {
   private async data(): Promise<void> {
     const { CiphertextBlob } = await this.encrypt();
     await this.decrypt(this.keep('ciphertext', CiphertextBlob));
-    const input = { KeyId: this.keyId, NumberOfBytes: 64, ...BOUND };
+    const input = { KeyId: this.keyId, NumberOfBytes: 64, ...this.bound };
     const dataKey = await this.client.send(new GenerateDataKeyCommand(input));
     this.keep('data key', dataKey.Plaintext);
     await this.decrypt(this.keep('data key ciphertext', dataKey.CiphertextBlob));
@@ -113,7 +167,7 @@ export class EveryOperation {
       const pair = await this.generatePair(spec);
       this.keep('private key', pair.PrivateKeyPlaintext);
       await this.decrypt(this.keep('wrapped private key', pair.PrivateKeyCiphertextBlob));
-      const input = { KeyId: this.keyId, KeyPairSpec: spec, ...BOUND };
+      const input = { KeyId: this.keyId, KeyPairSpec: spec, ...this.bound };
       const wrapped = await this.client.send(new GenerateDataKeyPairWithoutPlaintextCommand(input));
       const opened = await this.decrypt(this.keep('wrapped private key', wrapped.PrivateKeyCiphertextBlob));
       this.keep('private key', opened.Plaintext);

@@ -7,4 +7,6 @@ export const ABSENT = {
   multiRegionKeys: 'there are no multi-Region keys, because the service is in one Region',
   customKeyStores: "there are no custom key stores, because all keys are on the service's own token",
   enclaves: 'there are no attested enclaves (AWS Nitro) that an answer could be encrypted for',
+  services: 'there are no AWS services that could be given a grant, or retire one',
+  sourceArns: 'no request is made on behalf of an AWS resource',
 } as const;

@@ -1,6 +1,6 @@
 import { dryRun, encryptionContext, grantTokens } from './schema';
 
-/** Members of every request that uses a KMS key. Grant tokens are accepted; there are no grants yet. */
+/** Members of every request that uses a KMS key. */
 export const cryptoMembers = {
   EncryptionContext: encryptionContext,
   GrantTokens: grantTokens,

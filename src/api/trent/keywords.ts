@@ -1,5 +1,10 @@
 import Ajv from 'ajv';
-import type { AnySchemaObject, DataValidationCxt, SchemaValidateFunction } from 'ajv/dist/types';
+import type {
+  AnySchemaObject,
+  DataValidateFunction,
+  DataValidationCxt,
+  SchemaValidateFunction,
+} from 'ajv/dist/types';
 import { decodeBase64 } from './base64';
 import { conversionFault, lengthBetween, unlike, WITHOUT_NUL } from './wording';
 
@@ -46,6 +51,7 @@ ajv.addKeyword(keyword('blob', 'string', judgeBlob));
 ajv.addKeyword(keyword('textMap', 'object', judgeTextMap));
 ajv.addKeyword(keyword('textList', 'array', judgeTextList));
 ajv.addKeyword(keyword('supported', undefined, judgeSupport));
+ajv.addKeyword({ keyword: 'listOf', type: 'array', modifying: true, errors: true, compile: judgeItems });
 
 /** `blob: { min, max }`: base64 of so many bytes; becomes a Buffer. */
 function judgeBlob(
@@ -108,6 +114,38 @@ function judgeTextList(limits: TextList, value: readonly unknown[]): Finding | u
     'Member must not be null',
   ];
   return { keyword: 'constraint', message: `Member must satisfy constraint: [${constraints.join(', ')}]` };
+}
+
+/**
+ * `listOf: schema`: a list of such structures. Not `items`, because that would list every fault of a long list: the
+ * first item at fault ends the check. The faults themselves are in `params.faults`, each with its place in the body.
+ */
+function judgeItems(item: AnySchemaObject): DataValidateFunction {
+  const check = ajv.compile(item);
+  const validate: DataValidateFunction = (list: unknown[], place) => {
+    const at = list.findIndex((value) => {
+      dropNulls(item, value);
+      return !check(value);
+    });
+    if (at < 0) return true;
+    const faults = (check.errors ?? []).map((error) => ({
+      ...error,
+      instancePath: `${place?.instancePath}/${at}${error.instancePath}`,
+    }));
+    validate.errors = [{ keyword: 'listOf', params: { faults } }];
+    return false;
+  };
+  return validate;
+}
+
+/** In the API a member that is null is a member that is not there, at every depth. */
+export function dropNulls(schema: AnySchemaObject, value: unknown): void {
+  if (typeof value !== 'object' || value === null) return;
+  const members = value as Record<string, unknown>;
+  for (const [name, member] of Object.entries<AnySchemaObject>(schema.properties ?? {})) {
+    if (members[name] === null) delete members[name];
+    else if (member.properties) dropNulls(member, members[name]);
+  }
 }
 
 /** `supported: { values, why }`: what p11kms has of a member's values; none: not the member at all. */

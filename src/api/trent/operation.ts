@@ -1,3 +1,4 @@
+import { assertGrantTokens } from '../../kms/grant-tokens';
 import type { Call, Kms } from '../../kms/kms';
 import type { Schema } from './schema';
 import { type Body, validator } from './validate';
@@ -20,11 +21,26 @@ interface Definition<Request> {
 export interface Operation {
   readonly name: string;
   readonly note?: string;
-  run(kms: Kms, call: Call, body: Body): Promise<Answer> | Promise<void>;
+  /** Resolves to the answer; to nothing where the API has none. */
+  run(kms: Kms, call: Call, body: Body): Promise<unknown>;
 }
 
-/** Makes an operation of its definition, with its schema compiled. */
-export function operation<Request>({ schema, run, ...about }: Definition<Request>): Operation {
+/** Makes an operation of its definition, with its schema compiled. Grant tokens are checked before it begins. */
+export function operation<Request extends object>({ schema, run, ...about }: Definition<Request>): Operation {
   const validate = validator(schema);
-  return { ...about, run: (kms, call, body) => run(kms, call, validate(body)) };
+  // Others may have a member of the name that nobody has checked.
+  const takesGrantTokens = 'GrantTokens' in schema.properties;
+  return {
+    ...about,
+    async run(kms, call, body) {
+      const request = validate(body);
+      if (takesGrantTokens && hasGrantTokens(request)) await assertGrantTokens(kms, request.GrantTokens);
+      return run(kms, call, request);
+    },
+  };
 }
+
+const hasGrantTokens = <R extends object>(
+  request: R,
+): request is R & { readonly GrantTokens: readonly string[] } =>
+  'GrantTokens' in request && request.GrantTokens !== undefined;

@@ -20,17 +20,20 @@ export function structure<R extends Members, O extends Members>(
   return { type: 'object', properties: { ...required, ...optional }, required: Object.keys(required) };
 }
 
+/** A list of structures. */
+export const listOf = <T>(item: Schema<T>): Schema<readonly T[]> => ({ type: 'array', listOf: item });
+
 // The keywords that JSON Schema does not have are explained in keywords.ts.
 
 /** Text without U+0000, which PostgreSQL cannot hold. A pattern that takes the place of this one has to see to that. */
-const text = (minLength: number, maxLength: number): Schema<string> => ({
+export const text = (minLength: number, maxLength: number): Schema<string> => ({
   type: 'string',
   minLength,
   maxLength,
   pattern: WITHOUT_NUL,
 });
 
-const integer = (minimum: number, maximum: number): Schema<number> => ({
+export const integer = (minimum: number, maximum: number): Schema<number> => ({
   type: 'integer',
   minimum,
   maximum,
@@ -101,11 +104,13 @@ export const pendingWindowInDays = integer(7, 30);
 export const rotationPeriodInDays = integer(90, 2560);
 export const includeKeyMaterial = choice(['ROTATIONS_ONLY', 'ALL_KEY_MATERIAL']);
 
-export const keyUsage = choice(
-  ['ENCRYPT_DECRYPT'],
-  ['SIGN_VERIFY', 'GENERATE_VERIFY_MAC', 'KEY_AGREEMENT', 'ENCAPSULATE_DECAPSULATE'],
-  'KMS keys are for ENCRYPT_DECRYPT',
-);
+export const keyUsage = choice([
+  'ENCRYPT_DECRYPT',
+  'SIGN_VERIFY',
+  'GENERATE_VERIFY_MAC',
+  'KEY_AGREEMENT',
+  'ENCAPSULATE_DECAPSULATE',
+]);
 
 export const keySpec = choice(
   ['SYMMETRIC_DEFAULT'],

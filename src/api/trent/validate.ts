@@ -1,7 +1,7 @@
 import type { ErrorObject } from 'ajv';
 import { KmsError } from '../../errors';
 import { SerializationError } from './errors';
-import { ajv } from './keywords';
+import { ajv, dropNulls } from './keywords';
 import type { Schema } from './schema';
 import { constraintFault, conversionFault, invalidRequest, typeOfMember } from './wording';
 
@@ -18,14 +18,17 @@ export type Body = Record<string, unknown>;
  */
 export function validator<T>(schema: Schema<T>): (body: Body) => T {
   const check = ajv.compile<T>(schema);
-  const members = Object.keys(schema.properties);
   return (body) => {
-    for (const member of members) if (body[member] === null) delete body[member];
+    dropNulls(schema, body);
     const request: unknown = body;
     if (check(request)) return request;
-    throw refusal(check.errors ?? []);
+    throw refusal((check.errors ?? []).flatMap(faultsOf));
   };
 }
+
+/** A list is at fault where an item of it is. */
+const faultsOf = (error: ErrorObject): readonly ErrorObject[] =>
+  error.keyword === 'listOf' ? error.params.faults : [error];
 
 function refusal(errors: readonly ErrorObject[]): Error {
   const malformed = errors.find(({ keyword }) => keyword === 'type' || keyword === 'malformed');

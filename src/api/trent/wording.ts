@@ -48,11 +48,12 @@ export function constraintFault(error: ErrorObject): string {
   const { keyword, instancePath, params, parentSchema, data } = error;
   if (keyword === 'required') {
     const member: string = params.missingProperty;
-    return absence(member, parentSchema?.properties?.[member]?.sensitive ? 'Value' : 'Value null');
+    const path = memberPath(`${instancePath}/${member}`);
+    return absence(path, parentSchema?.properties?.[member]?.sensitive ? 'Value' : 'Value null');
   }
   const isOpen = parentSchema && !(parentSchema.sensitive || parentSchema.blob || parentSchema.textMap);
   const value = isOpen ? `Value '${echo(data)}'` : 'Value';
-  return `${value} at '${camel(instancePath.slice(1))}' failed to satisfy constraint: ${constraint(error)}`;
+  return `${value} at '${memberPath(instancePath)}' failed to satisfy constraint: ${constraint(error)}`;
 }
 
 /** The faults of a request, in one error. */
@@ -62,10 +63,10 @@ export function invalidRequest(faults: readonly string[]): KmsError {
 }
 
 /** A member is missing that the API does not always require, but does here. */
-export const missing = (member: string): KmsError => invalidRequest([absence(member, 'Value null')]);
+export const missing = (member: string): KmsError => invalidRequest([absence(camel(member), 'Value null')]);
 
-const absence = (member: string, value: string): string =>
-  `${value} at '${camel(member)}' failed to satisfy constraint: Member must not be null`;
+const absence = (path: string, value: string): string =>
+  `${value} at '${path}' failed to satisfy constraint: Member must not be null`;
 
 function constraint({ keyword, params, schema, message }: ErrorObject): string {
   switch (keyword) {
@@ -88,6 +89,14 @@ function constraint({ keyword, params, schema, message }: ErrorObject): string {
 
 const atLeast = (what: string, limit: number) => `Member must have ${what} greater than or equal to ${limit}`;
 const atMost = (what: string, limit: number) => `Member must have ${what} less than or equal to ${limit}`;
+
+/** `/Tags/0/TagKey` as AWS writes it: `tags.1.member.tagKey`. */
+const memberPath = (instancePath: string): string =>
+  instancePath
+    .slice(1)
+    .split('/')
+    .map((part) => (/^\d+$/.test(part) ? `${Number(part) + 1}.member` : camel(part)))
+    .join('.');
 
 const camel = (member: string): string => member.charAt(0).toLowerCase() + member.slice(1);
 

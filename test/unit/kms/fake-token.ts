@@ -30,6 +30,8 @@ export class FakeToken implements Token {
   readonly jobs: { readonly name: JobName; readonly input: Jobs[JobName]['input'] }[] = [];
   /** Labels by id. */
   readonly objects = new Map<string, string>();
+  /** Whether jobs may be done again, as the last caller answers it. */
+  mayRepeat: () => boolean = () => true;
   readonly #failures = new Map<JobName, Error>();
 
   constructor(report: Partial<UsableTokenReport> = {}) {
@@ -48,8 +50,14 @@ export class FakeToken implements Token {
     this.#failures.clear();
   }
 
-  async run<N extends JobName>(name: N, input: JobInput<N>, caller?: Caller): Promise<JobOutput<N>> {
+  async run<N extends JobName>(
+    name: N,
+    input: JobInput<N>,
+    caller?: Caller,
+    mayRepeat: () => boolean = () => true,
+  ): Promise<JobOutput<N>> {
     this.jobs.push({ name, input });
+    this.mayRepeat = mayRepeat;
     const failure = this.#failures.get(name);
     if (failure) throw failure;
     const output = this.#handlers[name](input);

@@ -1,6 +1,7 @@
 import type { Operation } from '../operation';
 import { cancelKeyDeletion } from './cancel-key-deletion';
 import { createAlias } from './create-alias';
+import { createGrant } from './create-grant';
 import { createKey } from './create-key';
 import { decrypt } from './decrypt';
 import { deleteAlias } from './delete-alias';
@@ -16,14 +17,24 @@ import { generateDataKeyPairWithoutPlaintext } from './generate-data-key-pair-wi
 import { generateDataKeyWithoutPlaintext } from './generate-data-key-without-plaintext';
 import { generateRandom } from './generate-random';
 import { getKeyLastUsage } from './get-key-last-usage';
+import { getKeyPolicy } from './get-key-policy';
 import { getKeyRotationStatus } from './get-key-rotation-status';
 import { listAliases } from './list-aliases';
+import { listGrants } from './list-grants';
+import { listKeyPolicies } from './list-key-policies';
 import { listKeyRotations } from './list-key-rotations';
 import { listKeys } from './list-keys';
+import { listResourceTags } from './list-resource-tags';
+import { listRetirableGrants } from './list-retirable-grants';
+import { putKeyPolicy } from './put-key-policy';
 import { reEncrypt } from './re-encrypt';
+import { retireGrant } from './retire-grant';
+import { revokeGrant } from './revoke-grant';
 import { rotateKeyOnDemand } from './rotate-key-on-demand';
 import { scheduleKeyDeletion } from './schedule-key-deletion';
+import { tagResource } from './tag-resource';
 import { UNSUPPORTED, unsupported } from './unsupported';
+import { untagResource } from './untag-resource';
 import { updateAlias } from './update-alias';
 import { updateKeyDescription } from './update-key-description';
 
@@ -31,6 +42,7 @@ import { updateKeyDescription } from './update-key-description';
 export const SUPPORTED: readonly Operation[] = [
   cancelKeyDeletion,
   createAlias,
+  createGrant,
   createKey,
   decrypt,
   deleteAlias,
@@ -46,13 +58,23 @@ export const SUPPORTED: readonly Operation[] = [
   generateDataKeyWithoutPlaintext,
   generateRandom,
   getKeyLastUsage,
+  getKeyPolicy,
   getKeyRotationStatus,
   listAliases,
+  listGrants,
+  listKeyPolicies,
   listKeyRotations,
   listKeys,
+  listResourceTags,
+  listRetirableGrants,
+  putKeyPolicy,
   reEncrypt,
+  retireGrant,
+  revokeGrant,
   rotateKeyOnDemand,
   scheduleKeyDeletion,
+  tagResource,
+  untagResource,
   updateAlias,
   updateKeyDescription,
 ];

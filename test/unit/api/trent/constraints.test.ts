@@ -7,6 +7,10 @@ describe('a broken constraint is a ValidationException', () => {
   const KEY_PAIR_SPECS =
     'RSA_2048, RSA_3072, RSA_4096, ECC_NIST_P256, ECC_NIST_P384, ECC_NIST_P521, ECC_SECG_P256K1, SM2, ' +
     'ECC_NIST_EDWARDS25519, ML_KEM_512, ML_KEM_768, ML_KEM_1024';
+  const GRANT_OPERATIONS =
+    'CreateGrant, Decrypt, DescribeKey, Encrypt, GenerateDataKey, GenerateDataKeyPair, ' +
+    'GenerateDataKeyPairWithoutPlaintext, GenerateDataKeyWithoutPlaintext, ReEncryptFrom, ReEncryptTo, RetireGrant, ' +
+    'Decapsulate, DeriveSharedSecret, Encapsulate, GenerateMac, GetPublicKey, Sign, Verify, VerifyMac';
   const TOKEN_LENGTHS =
     '[Member must have length less than or equal to 8192, Member must have length greater than or equal to 1, ' +
     'Member must not be null]';
@@ -139,6 +143,67 @@ describe('a broken constraint is a ValidationException', () => {
         `Value '[null]' at 'grantTokens'|Member must satisfy constraint: ${TOKEN_LENGTHS}`,
       ],
       [
+        'TagResource',
+        {
+          KeyId: 'k',
+          Tags: [
+            { TagKey: 'a', TagValue: '' },
+            { TagKey: '', TagValue: '' },
+          ],
+        },
+        "Value '' at 'tags.2.member.tagKey'|Member must have length greater than or equal to 1",
+      ],
+      [
+        'CreateKey',
+        { Tags: [{ TagKey: 'a', TagValue: 'v'.repeat(257) }] },
+        `Value '${'v'.repeat(256)}…' at 'tags.1.member.tagValue'|Member must have length less than or equal to 256`,
+      ],
+      [
+        'TagResource',
+        { KeyId: 'k', Tags: [{ TagKey: 'a', TagValue: null }] },
+        "Value null at 'tags.1.member.tagValue'|Member must not be null",
+      ],
+      [
+        'UntagResource',
+        { KeyId: 'k', TagKeys: ['a', ''] },
+        "Value '[a, ]' at 'tagKeys'|Member must satisfy constraint: [Member must have length less than or equal to " +
+          '128, Member must have length greater than or equal to 1, Member must not be null]',
+      ],
+      [
+        'CreateGrant',
+        { KeyId: 'k', GranteePrincipal: 'p', Operations: ['Encrypt', 'Cipher'] },
+        `Value '[Encrypt, Cipher]' at 'operations'|Member must satisfy constraint: [Member must satisfy enum value ` +
+          `set: [${GRANT_OPERATIONS}], Member must have length less than or equal to 64, Member must have length ` +
+          'greater than or equal to 1, Member must not be null]',
+      ],
+      [
+        'CreateGrant',
+        { KeyId: 'k', Operations: ['Encrypt'] },
+        "Value null at 'granteePrincipal'|Member must not be null",
+      ],
+      ['ListRetirableGrants', {}, "Value null at 'retiringPrincipal'|Member must not be null"],
+      [
+        'CreateGrant',
+        {
+          KeyId: 'k',
+          GranteePrincipal: 'p',
+          Operations: ['Encrypt'],
+          Constraints: { EncryptionContextSubset: { a: null } },
+        },
+        "Value at 'constraints.encryptionContextSubset'|Map value must satisfy constraint: [Member must not be null]",
+      ],
+      [
+        'PutKeyPolicy',
+        { KeyId: 'k', Policy: '{"Id":"ключ"}' },
+        `Value '{"Id":"ключ"}' at 'policy'|Member must satisfy regular expression pattern: ` +
+          '[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+',
+      ],
+      [
+        'GetKeyPolicy',
+        { KeyId: 'k', PolicyName: 'a b' },
+        "Value 'a b' at 'policyName'|Member must satisfy regular expression pattern: [\\w]+",
+      ],
+      [
         'GenerateDataKey',
         { KeyId: 'k', NumberOfBytes: 1025 },
         "Value '1025' at 'numberOfBytes'|Member must have value less than or equal to 1024",
@@ -194,6 +259,28 @@ describe('a broken constraint is a ValidationException', () => {
       ['GenerateRandom', {}, 'NumberOfBytes is required.'],
       [
         'CreateKey',
+        { KeyUsage: 'SIGN_VERIFY' },
+        'KeyUsage SIGN_VERIFY is not compatible with KeySpec SYMMETRIC_DEFAULT',
+      ],
+      ['RetireGrant', {}, 'Grant token OR (grant ID, key ID) must be specified'],
+      ['RetireGrant', { KeyId: 'k' }, 'Grant token OR (grant ID, key ID) must be specified'],
+      [
+        'RetireGrant',
+        { GrantToken: 't', GrantId: 'g', KeyId: 'k' },
+        'Grant token OR (grant ID, key ID) must be specified',
+      ],
+      [
+        'CreateGrant',
+        {
+          KeyId: 'k',
+          GranteePrincipal: 'p',
+          Operations: ['Encrypt'],
+          Constraints: { EncryptionContextEquals: {}, EncryptionContextSubset: { a: 'b' } },
+        },
+        'More than one constraint supplied',
+      ],
+      [
+        'CreateKey',
         { KeySpec: 'SYMMETRIC_DEFAULT', CustomerMasterKeySpec: 'SYMMETRIC_DEFAULT' },
         'You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated.',
       ],
@@ -206,11 +293,15 @@ describe('a broken constraint is a ValidationException', () => {
 it('stops at the first fault of a long list or map', async () => {
   const started = performance.now();
   const context = Object.fromEntries(Array.from({ length: 20_000 }, (_, i) => [`k${i}`, i]));
-  const answer = await call('DescribeKey', {
-    KeyId: 'k',
-    GrantTokens: Array(60_000).fill(''),
-    EncryptionContext: context,
-  });
-  expect(String(answer.body).length).toBeLessThan(1000);
+  const requests: [string, object][] = [
+    ['DescribeKey', { KeyId: 'k', GrantTokens: Array(60_000).fill(''), EncryptionContext: context }],
+    ['TagResource', { KeyId: 'k', Tags: Array(60_000).fill({}) }],
+    ['CreateGrant', { KeyId: 'k', GranteePrincipal: 'p', Operations: Array(20_000).fill('Cipher') }],
+  ];
+  for (const [operation, request] of requests) {
+    const answer = await call(operation, request);
+    expect(answer.status).toBe(400);
+    expect(String(answer.body).length).toBeLessThan(1100);
+  }
   expect(performance.now() - started).toBeLessThan(1000);
 });

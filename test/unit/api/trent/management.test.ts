@@ -4,6 +4,7 @@ import * as keys from '../../../../src/kms/keys';
 import { bodyOf, call, KEY, KEY_ARN, KEY_ID, KMS, REQUEST_ID } from '../support';
 
 jest.mock('../../../../src/kms/aliases');
+jest.mock('../../../../src/kms/grant-tokens');
 jest.mock('../../../../src/kms/keys');
 
 const CALL = expect.objectContaining({ requestId: REQUEST_ID });
@@ -36,12 +37,12 @@ describe('keys', () => {
       BypassPolicyLockoutSafetyCheck: true,
       Tags: [],
     });
-    expect(keys.createKey).toHaveBeenLastCalledWith(KMS, CALL, { description: 'a key' });
+    expect(keys.createKey).toHaveBeenLastCalledWith(KMS, CALL, { description: 'a key', tags: new Map() });
     expect(answer).toMatchObject({ status: 200, contentType: 'application/x-amz-json-1.1' });
     expect(bodyOf(answer)).toEqual({ KeyMetadata: METADATA });
 
     await call('CreateKey', {});
-    expect(keys.createKey).toHaveBeenLastCalledWith(KMS, CALL, { description: '' });
+    expect(keys.createKey).toHaveBeenLastCalledWith(KMS, CALL, { description: '', tags: new Map() });
   });
 
   it('DescribeKey', async () => {

@@ -51,7 +51,7 @@ const request = fc.record(
     RotationPeriodInDays: value(fc.integer({ min: 89, max: 2561 })),
     IncludeKeyMaterial: value(fc.constantFrom('ALL_KEY_MATERIAL', 'ROTATIONS_ONLY')),
     DryRunModifiers: value(fc.constant(['IGNORE_CIPHERTEXT'])),
-    Tags: value(fc.array(fc.record({ TagKey: fc.string(), TagValue: fc.string() }))),
+    Tags: value(fc.array(fc.record({ TagKey: value(fc.string()), TagValue: value(fc.string()) }))),
     TagKeys: value(fc.array(fc.string())),
     PolicyName: value(fc.constant('default')),
     Policy: value(fc.json()),
@@ -127,6 +127,10 @@ const CHOICES = [
   'EncryptionAlgorithm',
   'MultiRegion',
   'DryRunModifiers',
+  'Operations',
+  'Constraints',
+  'Tags',
+  'GranteeServicePrincipal',
 ];
 /** The last is a list so deep that making text of it overflows the stack. */
 const TEXTLESS = ['{"toString":1,"valueOf":1}', '[[{}]]', '['.repeat(20_000) + ']'.repeat(20_000)];

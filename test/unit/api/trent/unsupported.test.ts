@@ -6,6 +6,9 @@ describe('what the API has and p11kms has not is an UnsupportedOperationExceptio
   const PAIRS = 'data key pairs are RSA, or on the curves P-256, P-384, P-521 and secp256k1.';
   const ENCLAVES = 'there are no attested enclaves (AWS Nitro) that an answer could be encrypted for.';
   const REGIONS = 'there are no multi-Region keys, because the service is in one Region.';
+  const STORES = "there are no custom key stores, because all keys are on the service's own token.";
+  const SERVICES = 'there are no AWS services that could be given a grant, or retire one.';
+  const grant = { KeyId: 'k', Operations: ['Encrypt'] };
 
   it.each(
     rows([
@@ -29,23 +32,50 @@ describe('what the API has and p11kms has not is an UnsupportedOperationExceptio
       ],
       [
         'CreateKey',
-        { KeyUsage: 'SIGN_VERIFY' },
-        'KeyUsage SIGN_VERIFY is not supported: KMS keys are for ENCRYPT_DECRYPT.',
+        { KeySpec: 'RSA_2048', KeyUsage: 'SIGN_VERIFY' },
+        'KeySpec RSA_2048 is not supported: KMS keys are SYMMETRIC_DEFAULT.',
       ],
-      ['CreateKey', { Origin: 'EXTERNAL' }, 'Origin EXTERNAL is not supported.'],
-      ['CreateKey', { MultiRegion: true }, `MultiRegion true is not supported: ${REGIONS}`],
-      ['CreateKey', { CustomKeyStoreId: 'cks-1' }, 'CustomKeyStoreId is not supported.'],
-      ['CreateKey', { XksKeyId: 'xks' }, 'XksKeyId is not supported.'],
-      ['CreateKey', { Tags: [{ TagKey: 'a', TagValue: 'b' }] }, 'Tags is not supported.'],
       [
         'CreateKey',
-        { Policy: '{}', MultiRegion: true },
-        `MultiRegion true is not supported: ${REGIONS} Policy is not supported.`,
+        { Origin: 'EXTERNAL' },
+        "Origin EXTERNAL is not supported: key material is made on the service's own token.",
+      ],
+      ['CreateKey', { MultiRegion: true }, `MultiRegion true is not supported: ${REGIONS}`],
+      ['CreateKey', { CustomKeyStoreId: 'cks-1' }, `CustomKeyStoreId is not supported: ${STORES}`],
+      [
+        'CreateKey',
+        { XksKeyId: 'xks', MultiRegion: true },
+        `MultiRegion true is not supported: ${REGIONS} XksKeyId is not supported: ${STORES}`,
+      ],
+      [
+        'CreateGrant',
+        { ...grant, GranteeServicePrincipal: 'service.amazonaws.com' },
+        `GranteeServicePrincipal is not supported: ${SERVICES}`,
+      ],
+      [
+        'CreateGrant',
+        { ...grant, RetiringServicePrincipal: 'service.amazonaws.com' },
+        `RetiringServicePrincipal is not supported: ${SERVICES}`,
+      ],
+      [
+        'CreateGrant',
+        { ...grant, Constraints: { SourceArn: 'arn:aws:s3:::bucket' } },
+        'SourceArn is not supported: no request is made on behalf of an AWS resource.',
+      ],
+      [
+        'ListGrants',
+        { KeyId: 'k', GranteeServicePrincipal: 'service.amazonaws.com' },
+        `GranteeServicePrincipal is not supported: ${SERVICES}`,
+      ],
+      [
+        'ListRetirableGrants',
+        { RetiringServicePrincipal: 'service.amazonaws.com' },
+        `RetiringServicePrincipal is not supported: ${SERVICES}`,
       ],
       [
         'GenerateRandom',
         { NumberOfBytes: 1, CustomKeyStoreId: 'cks-1' },
-        "CustomKeyStoreId is not supported: there are no custom key stores, because all keys are on the service's own token.",
+        `CustomKeyStoreId is not supported: ${STORES}`,
       ],
     ]),
   )('%s %s', async (operation, _title, request, message) => {
