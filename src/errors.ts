@@ -44,8 +44,8 @@ export class KmsError extends Error {
   }
 }
 
-/** Exit codes of the command line (sysexits.h: 78 is EX_CONFIG). */
-export const EXIT = { failed: 1, pinRefused: 78 } as const;
+/** Exit codes of the command line (sysexits.h: 78 is EX_CONFIG). `differs`: store and token know different keys. */
+export const EXIT = { failed: 1, differs: 3, pinRefused: 78 } as const;
 
 /** Why p11kms will not start: one line that tells the operator what to do, and the process's exit code. */
 export class StartError extends Error {

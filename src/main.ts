@@ -3,12 +3,24 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
+import { backup } from './cli/backup';
 import { type DoctorOptions, doctor } from './cli/doctor';
+import { type RestoreOptions, restore } from './cli/restore';
 import { serve } from './cli/serve';
 import { settingsHelp } from './config/settings';
 import { EXIT, KmsError, StartError } from './errors';
 
 const { version, description } = JSON.parse(readFileSync(join(__dirname, '..', 'package.json'), 'utf8'));
+
+const BACKUP_HELP = `
+The file is for its owner alone, and appears when it is complete and checked. Neither the PIN nor the token is
+needed: of the settings, only P11KMS_DATA_DIR (or what P11KMS_CONFIG names) counts. A store in PostgreSQL
+(P11KMS_DATABASE_URL) is backed up with pg_dump. Back up the token first, the store after it.`;
+
+const RESTORE_HELP = `
+Nothing is ever removed from the token, and the store that was there is kept beside the new one. Exit codes: 0 restored,
+or nothing stands in the way; 3 store and token know different keys, and nothing was changed; 78 the token refuses the
+PIN; 1 anything else. The settings are those of the service: see p11kms serve --help.`;
 
 const program = new Command('p11kms').description(description).version(version).showHelpAfterError();
 
@@ -26,6 +38,27 @@ program
   .addHelpText('after', `\n${settingsHelp()}`)
   .action(async (options: DoctorOptions) => {
     process.exitCode = await doctor(options);
+  });
+
+program
+  .command('backup')
+  .description('copy the store to a new file; the service may run')
+  .argument('<file>', 'the file to make; it must not exist')
+  .addHelpText('after', BACKUP_HELP)
+  .action(backup);
+
+program
+  .command('restore')
+  .description(
+    'put the store of a backup in place, once it is held against the token; the service must be stopped',
+  )
+  .argument('[file]', 'what p11kms backup made; none for PostgreSQL, after pg_restore')
+  .option('--check', 'only look, and change nothing; the service may run')
+  .option('--yes', 'restore also where store and token know different keys')
+  .option('--json', 'print the report as JSON')
+  .addHelpText('after', RESTORE_HELP)
+  .action(async (file: string | undefined, options: RestoreOptions) => {
+    process.exitCode = await restore(file, options);
   });
 
 program.parseAsync().catch((error: unknown) => {

@@ -55,41 +55,81 @@ const isComplete = new Ajv({ allErrors: true }).compile<Values>({
  */
 export function loadConfig(env: NodeJS.ProcessEnv): Config {
   const faults = new Faults();
+  const { sources, values, isWhole } = gather(env, faults, settings);
+  const pin = findPin(sources, faults);
+  // What is missing may be in the file that cannot be read.
+  if (isWhole) checkNothingMissing(values, faults);
+  if (faults.lines.length === 0 && pin && isComplete(values)) return toConfig(values, pin);
+  throw new StartError(faults.lines.join('\n'));
+}
+
+/** Where the store is. */
+export type StoreConfig = Pick<Config, 'dataDir' | 'database'>;
+
+const STORE_SETTINGS: readonly SettingName[] = ['P11KMS_DATA_DIR', 'P11KMS_DATABASE_URL'];
+
+/**
+ * Reads the settings as `loadConfig` does, for a command that does not touch the token: whoever runs it need not know
+ * the PIN, nor have the module.
+ *
+ * @throws StartError for a fault in what says where the store is, and for unknown settings
+ */
+export function loadStoreConfig(env: NodeJS.ProcessEnv): StoreConfig {
+  const faults = new Faults();
+  const { values } = gather(
+    env,
+    faults,
+    settings.filter(([name]) => STORE_SETTINGS.includes(name)),
+  );
+  if (faults.lines.length > 0) throw new StartError(faults.lines.join('\n'));
+  return toStoreConfig(values as Pick<Values, 'P11KMS_DATA_DIR' | 'P11KMS_DATABASE_URL'>);
+}
+
+interface Gathered {
+  readonly sources: readonly Source[];
+  /** Of the settings that were asked for; not yet checked as a whole. */
+  readonly values: Record<string, unknown>;
+  /** Whether every source could be read. */
+  readonly isWhole: boolean;
+}
+
+/** What the sources say of the settings in `wanted`, and what is wrong with it. */
+function gather(env: NodeJS.ProcessEnv, faults: Faults, wanted: typeof settings): Gathered {
   const environment = environmentSource(env, faults);
   delete env.P11KMS_PIN;
   delete env.P11KMS_DATABASE_URL;
   const path = environment.values.get('P11KMS_CONFIG');
   const file = typeof path === 'string' ? fileSource(path, faults) : undefined;
   const sources = file ? [environment, file] : [environment];
-  for (const source of sources) checkForm(source, faults);
-
+  for (const source of sources) checkForm(source, faults, wanted);
   const values = Object.fromEntries(
-    settings.map(([name, setting]) => [name, giver(name, sources)?.values.get(name) ?? setting.default]),
+    wanted.map(([name, setting]) => [name, giver(name, sources)?.values.get(name) ?? setting.default]),
   );
-  checkMeaning(values, sources, faults);
+  checkMeaning(values, sources, faults, wanted);
   checkUnexposed(sources, faults);
-  const pin = findPin(sources, faults);
-  // What is missing may be in the file that cannot be read.
-  if (path === undefined || file) checkNothingMissing(values, faults);
-  if (faults.lines.length === 0 && pin && isComplete(values)) return toConfig(values, pin);
-  throw new StartError(faults.lines.join('\n'));
+  return { sources, values, isWhole: path === undefined || file !== undefined };
 }
 
 function giver(name: SettingName, sources: readonly Source[]): Source | undefined {
   return sources.find((source) => source.values.has(name));
 }
 
-function checkForm(source: Source, faults: Faults): void {
+function checkForm(source: Source, faults: Faults, wanted: typeof settings): void {
   isComplete(Object.fromEntries(source.values));
   const malformed = new Set(isComplete.errors?.map((error) => error.instancePath.slice(1)));
-  for (const [name, setting] of settings) {
+  for (const [name, setting] of wanted) {
     if (malformed.has(name)) faults.add(source.place(name), expectation(setting));
   }
 }
 
 /** Only of the values that count: a file may name a module that another machine has. */
-function checkMeaning(values: Record<string, unknown>, sources: readonly Source[], faults: Faults): void {
-  for (const [name, { check }] of settings) {
+function checkMeaning(
+  values: Record<string, unknown>,
+  sources: readonly Source[],
+  faults: Faults,
+  wanted: typeof settings,
+): void {
+  for (const [name, { check }] of wanted) {
     const value = values[name];
     const fault = typeof value === 'string' ? check?.(value) : undefined;
     if (fault !== undefined) faults.add(giver(name, sources)?.place(name) ?? name, fault);
@@ -146,9 +186,6 @@ function checkPinFile(path: string, place: string, faults: Faults): void {
 
 function toConfig(values: Values, pin: PinSource): Config {
   const initArgs = values.P11KMS_PKCS11_INIT_ARGS;
-  const url = values.P11KMS_DATABASE_URL;
-  const database = url === undefined ? undefined : new DatabaseUrl(url);
-  Object.freeze(database);
   Object.freeze(pin);
   return Object.freeze({
     pkcs11: Object.freeze({
@@ -158,8 +195,7 @@ function toConfig(values: Values, pin: PinSource): Config {
       gcmIv: values.P11KMS_GCM_IV,
     }),
     pin,
-    dataDir: resolve(values.P11KMS_DATA_DIR),
-    ...(database && { database }),
+    ...toStoreConfig(values),
     listen: Object.freeze({ host: values.P11KMS_HOST, port: values.P11KMS_PORT }),
     arnPrefix: values.P11KMS_ARN_PREFIX,
     privateKeyExport: values.P11KMS_PRIVATE_KEY_EXPORT,
@@ -174,4 +210,11 @@ function toConfig(values: Values, pin: PinSource): Config {
       workerJobs: values.P11KMS_WORKER_JOBS,
     }),
   });
+}
+
+function toStoreConfig(values: Pick<Values, 'P11KMS_DATA_DIR' | 'P11KMS_DATABASE_URL'>): StoreConfig {
+  const url = values.P11KMS_DATABASE_URL;
+  const database = url === undefined ? undefined : new DatabaseUrl(url);
+  Object.freeze(database);
+  return { dataDir: resolve(values.P11KMS_DATA_DIR), ...(database && { database }) };
 }

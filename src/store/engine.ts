@@ -16,5 +16,7 @@ export interface Engine {
    * @throws KmsError TOKEN_TIMEOUT where they took longer, or the database does not answer
    */
   alone<T>(name: ExclusiveWork, waitMs: number, work: () => Promise<T>): Promise<T>;
+  /** Whether other processes of p11kms use the database, by all that can be seen. */
+  isShared(): Promise<boolean>;
   close(): Promise<void>;
 }

@@ -142,7 +142,8 @@ async function insertVersion(
     .execute();
 }
 
-async function finish(
+/** What `KeyVersionRepository.finish` does, in a transaction. */
+export async function finish(
   tx: Transaction<Database>,
   { keyId, number }: VersionName,
   rotation?: FinishedRotation,
@@ -177,7 +178,8 @@ async function putOff(tx: Transaction<Database>, keyId: string, at: number, next
     .execute();
 }
 
-async function forget(tx: Transaction<Database>, { keyId, number }: VersionName): Promise<void> {
+/** What `KeyVersionRepository.forget` does, in a transaction. */
+export async function forget(tx: Transaction<Database>, { keyId, number }: VersionName): Promise<void> {
   const { numDeletedRows } = await tx
     .deleteFrom('key_versions')
     .where('key_id', '=', keyId)

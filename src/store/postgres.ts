@@ -1,4 +1,5 @@
 /** The store in a database of PostgreSQL, for several services at once. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Kysely, PostgresDialect, sql } from 'kysely';
 import { DatabaseError, type Pool } from 'pg';
 import { KmsError, StartError } from '../errors';
@@ -103,6 +104,7 @@ function engineOf(pool: Pool): Engine {
     db: kyselyOn(pool),
     ping: () => ping(pool),
     alone: (name, waitMs, work) => alone(pool, name, waitMs, work),
+    isShared: () => isShared(pool),
     async close() {
       if (!pool.ending) await pool.end();
     },
@@ -117,6 +119,28 @@ async function ping(pool: Pool): Promise<void> {
     connection.release();
   }
 }
+
+/**
+ * Whether anybody else in p11kms's name is connected: a service always is, as it looks for its duties every few
+ * seconds. What has just been closed, a connection of our own for one, may be seen for a moment longer.
+ */
+async function isShared(pool: Pool): Promise<boolean> {
+  for (let looks = 0; looks < 10; looks++) {
+    const connection = await borrow(pool);
+    try {
+      if ((await connection.query(OTHERS)).rows.length === 0) return false;
+    } finally {
+      connection.release();
+    }
+    await sleep(200);
+  }
+  return true;
+}
+
+const OTHERS = `
+  select pid from pg_stat_activity
+  where application_name = 'p11kms' and pid <> pg_backend_pid()
+    and datname = current_database() and usename = current_user`;
 
 /**
  * By a lock that PostgreSQL keeps for as long as the connection lives, and gives to those who wait in the order of

@@ -12,9 +12,12 @@ const FILE = 'p11kms.sqlite';
 /** Another process, a backup for one, may hold the lock for a moment. */
 const BUSY_TIMEOUT_MS = 5_000;
 
+/** The store's file in its data directory. */
+export const storeFile = (dataDir: string): string => join(dataDir, FILE);
+
 /** Whether there is a store in this directory already. */
 export function sqliteExists(dataDir: string): boolean {
-  return existsSync(join(dataDir, FILE));
+  return existsSync(storeFile(dataDir));
 }
 
 /**
@@ -23,7 +26,7 @@ export function sqliteExists(dataDir: string): boolean {
  * @throws StartError
  */
 export async function openSqlite(dataDir: string): Promise<Engine> {
-  const file = join(dataDir, FILE);
+  const file = storeFile(dataDir);
   let database: SQLite.Database | undefined;
   try {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
@@ -67,6 +70,7 @@ function engineOf(db: Kysely<Database>): Engine {
     ping: async () => void (await sql`select 1`.execute(db)),
     // The data directory is locked for one service: there are no others.
     alone: (_name, _waitMs, work) => work(),
+    isShared: async () => false,
     close: () => db.destroy(),
   };
 }

@@ -11,6 +11,7 @@ import { type KeyUsageRepository, keyUsageRepository } from './key-usage';
 import { type KeyVersionRepository, keyVersionRepository } from './key-versions';
 import { type KeyRepository, keyRepository } from './keys';
 import { type DatabaseAddress, openPostgres, postgresExists } from './postgres';
+import { type RecoveryRepository, recoveryRepository } from './recovery';
 import { openSqlite, sqliteExists } from './sqlite';
 import { type TagRepository, tagRepository } from './tags';
 
@@ -22,6 +23,7 @@ export interface Store {
   readonly deletions: DeletionRepository;
   readonly usage: KeyUsageRepository;
   readonly aliases: AliasRepository;
+  readonly recovery: RecoveryRepository;
   readonly tags: TagRepository;
   readonly keyPolicies: KeyPolicyRepository;
   readonly grants: GrantRepository;
@@ -33,6 +35,8 @@ export interface Store {
    * @throws KmsError TOKEN_TIMEOUT, and whatever the work throws
    */
   readonly exclusively: Exclusively;
+  /** Whether other processes of p11kms use the store, by all that can be seen. */
+  isShared(): Promise<boolean>;
   /** Rejects where the store does not answer. */
   ping(): Promise<void>;
   close(): Promise<void>;
@@ -60,7 +64,7 @@ export async function openStore(address: StoreAddress): Promise<Store> {
 }
 
 function storeOf(engine: Engine): Store {
-  const { db, ping, close } = engine;
+  const { db, isShared, ping, close } = engine;
   return {
     identity: identityRepository(db),
     heartbeat: heartbeatRepository(db),
@@ -69,10 +73,12 @@ function storeOf(engine: Engine): Store {
     deletions: deletionRepository(db),
     usage: keyUsageRepository(db),
     aliases: aliasRepository(db),
+    recovery: recoveryRepository(db),
     tags: tagRepository(db),
     keyPolicies: keyPolicyRepository(db),
     grants: grantRepository(db),
     exclusively: exclusively(engine),
+    isShared,
     ping,
     close,
   };

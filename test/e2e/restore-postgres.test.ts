@@ -1,0 +1,72 @@
+import { join } from 'node:path';
+import { CreateKeyCommand, DecryptCommand, EncryptCommand, type KMSClient } from '@aws-sdk/client-kms';
+import { kmsClient } from '../support/kms-client';
+import { restoration } from '../support/restoration';
+import { p11kms, type Server, startServer } from '../support/server';
+import { createPostgresSite, type PostgresSite } from '../support/site';
+
+const Plaintext = Buffer.from('plaintext');
+
+let site: PostgresSite;
+let server: Server;
+let client: KMSClient;
+let early: string;
+let late: string;
+let dump: string;
+let ciphertext: Uint8Array | undefined;
+
+const createKey = async (): Promise<string> =>
+  String((await client.send(new CreateKeyCommand({}))).KeyMetadata?.KeyId);
+
+beforeAll(async () => {
+  site = await createPostgresSite();
+  dump = join(site.token.directory, 'dump');
+  server = await startServer(site);
+  client = kmsClient(server);
+  early = await createKey();
+  ciphertext = (await client.send(new EncryptCommand({ KeyId: early, Plaintext }))).CiphertextBlob;
+  await site.server.run('pg_dump', '--format=custom', `--file=${dump}`, site.databaseUrl);
+  late = await createKey();
+});
+
+// One story, told in its order.
+
+describe('p11kms restore, for a store in PostgreSQL', () => {
+  it('is refused while a service is connected', async () => {
+    const { code, stderr } = await p11kms(['restore'], site, { P11KMS_DATA_DIR: site.token.directory });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^p11kms: another p11kms is connected to postgres:.*: stop all services first\n$/);
+    await server.terminate();
+  });
+
+  it('is refused where pg_restore has not been run', async () => {
+    const P11KMS_DATABASE_URL = await site.server.createDatabase();
+    const { code, stderr } = await p11kms(['restore'], site, { P11KMS_DATABASE_URL });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^p11kms: there is no store in postgres:.*pg_restore.*first\n$/);
+  });
+
+  it('holds what was restored against the token, and adjusts it in place', async () => {
+    const P11KMS_DATABASE_URL = await site.server.createDatabase();
+    await site.server.run('pg_restore', '--no-owner', `--dbname=${P11KMS_DATABASE_URL}`, dump);
+    const settings = { P11KMS_DATABASE_URL };
+    expect(await restoration(site, [], settings)).toMatchObject({
+      code: 3,
+      restored: false,
+      onlyOnToken: [{ keyId: late, version: 1 }],
+      onlyInStore: [],
+    });
+    // No service has noted the time yet: nobody knows how many calls were made since.
+    expect(await restoration(site, ['--yes'], settings)).toMatchObject({
+      code: 0,
+      restored: true,
+      keys: { total: 1, toRotate: 1 },
+    });
+    const restored = kmsClient(await startServer(site, settings));
+    const { KeyId } = await restored.send(new DecryptCommand({ CiphertextBlob: ciphertext }));
+    expect(KeyId).toContain(early);
+    const again = await restored.send(new EncryptCommand({ KeyId: early, Plaintext }));
+    // The version is in bytes 20 to 23.
+    expect(Buffer.from(again.CiphertextBlob ?? []).readUInt32BE(20)).toBe(2);
+  });
+});
