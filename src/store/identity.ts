@@ -34,6 +34,7 @@ export function identityRepository(db: Kysely<Database>): IdentityRepository {
           service_key_state: 'creating',
           created_at: now,
           usage_tracked_since: now,
+          heartbeat_at: now,
         })
         .onConflict((conflict) => conflict.doNothing())
         .execute();

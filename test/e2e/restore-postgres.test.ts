@@ -56,7 +56,8 @@ describe('p11kms restore, for a store in PostgreSQL', () => {
       onlyOnToken: [{ keyId: late, version: 1 }],
       onlyInStore: [],
     });
-    // No service has noted the time yet: nobody knows how many calls were made since.
+    // Where the time is not known, nobody knows how many calls were made since.
+    await site.server.run('psql', '--command=update store set heartbeat_at = null', P11KMS_DATABASE_URL);
     expect(await restoration(site, ['--yes'], settings)).toMatchObject({
       code: 0,
       restored: true,

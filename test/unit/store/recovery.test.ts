@@ -26,7 +26,8 @@ describe.each(engines)('a restored store on $name', ({ open }) => {
     await addKey(store, 2);
     await store.versions.beginKey(newKey(1));
     const { store: row, keys, versions } = await store.recovery.read();
-    expect(row).toMatchObject({ heartbeat_ms: 0, heartbeat_at: null, service_key_state: 'creating' });
+    expect(row).toMatchObject({ heartbeat_ms: 0, service_key_state: 'creating' });
+    expect(row.heartbeat_at).toBe(row.created_at);
     expect(keys.map(({ id, state }) => [id, state])).toEqual([
       [idOf(1), 'creating'],
       [idOf(2), 'enabled'],
