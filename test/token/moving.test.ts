@@ -194,7 +194,6 @@ describe('a job that was lost with its worker', () => {
         const outcome = await refusalOf(token.run('encrypt', job, undefined, mayRepeat));
         expect(outcome).toBe(agreed ? 'done' : 'INTERNAL');
         expect(mayRepeat).toHaveBeenCalledTimes(1);
-        // The canary is an encryption only where a worker starts.
         expect(fixture.shim.count((call) => call.function === 'C_Encrypt' && call.rule === 'abort')).toBe(1);
       }
     } finally {
