@@ -50,12 +50,13 @@ function tokenObjects(kms: Kms, { keyId, number }: VersionName, objects: Version
   };
 }
 
-/** What cannot be removed now is left to the next `removeUnfinished`. */
+/** For whoever made the version, and has not finished it. What cannot be removed now is left to `removeUnfinished`. */
 async function tryToRemove(kms: Kms, version: UnfinishedVersion, error: unknown): Promise<void> {
   // The token may still be making the objects: too early to see them gone.
   if (error instanceof KmsError && error.code === 'TOKEN_TIMEOUT') return;
   try {
-    await remove(kms, version);
+    // Where somebody has removed it already, that may have been before its objects were made.
+    if (!(await remove(kms, version))) await kms.token.run('destroyObjects', { ids: version.objects });
   } catch {
     // The error that brought us here is the one to report.
   }

@@ -84,6 +84,14 @@ describe('an object that a worker does not find', () => {
     expect(token.events.jobs.filter(({ outcome }) => outcome === 'ok')).toHaveLength(21);
   });
 
+  it('is none that another made just before it made one itself', async () => {
+    const makers = [await fixture.open({ tokenWorkers: 1 }), await fixture.open({ tokenWorkers: 1 })];
+    const made: KeyObjects[] = [];
+    for (const maker of [...makers, ...makers]) made.push(await createKey(maker));
+    const jobs = makers.flatMap((maker) => made.map((keys) => refusalOf(encrypt(maker, keys, AAD))));
+    expect(new Set(await Promise.all(jobs))).toEqual(new Set(['done']));
+  });
+
   it('is none that others made at the same time', async () => {
     const made = await Promise.all(Array.from({ length: 20 }, () => createKey(token)));
     const jobs = made.flatMap((keys) =>

@@ -5,6 +5,19 @@ import { codeOf, newCall, openDomain } from './fixture';
 
 const unavailable = () => new KmsError('KEY_UNAVAILABLE', 'The token is not available.');
 
+it('a key that somebody has removed while its objects were being made leaves none of them behind', async () => {
+  const { kms, token } = await openDomain();
+  const { versions } = kms.store;
+  jest.spyOn(versions, 'finish').mockImplementation(async (version) => {
+    await versions.claimRemoval(version);
+    await versions.forget(version);
+    return false;
+  });
+  expect(await codeOf(createKey(kms, newCall(), { description: '' }))).toBe('KEY_UNAVAILABLE');
+  expect(token.objects.size).toBe(0);
+  expect(await versions.unfinished()).toEqual([]);
+});
+
 describe('removeUnfinished', () => {
   it('destroys the objects of keys that were cut short, then forgets them', async () => {
     const { kms, token } = await openDomain();

@@ -1,5 +1,5 @@
 import type { JobInput, JobOutput } from '../../jobs';
-import { destroyById } from '../objects';
+import { destroyById, findById } from '../objects';
 import { generateAesKey } from '../session';
 import { tokenAesKey } from '../templates';
 import type { TokenWorker } from '../token-worker';
@@ -9,6 +9,9 @@ export function createKeyObjects(
   { session, handles }: TokenWorker,
   { encrypt, wrap }: JobInput<'createKeyObjects'>,
 ): JobOutput<'createKeyObjects'> {
+  // SoftHSM reads anew what other processes have made when it searches and its count of changes is behind the token's.
+  // Making an object brings that count up to date without the reading: what it had not seen before stays invisible.
+  findById(session, encrypt.id);
   try {
     generateAesKey(session, tokenAesKey('encrypt', encrypt));
     generateAesKey(session, tokenAesKey('wrap', wrap));
