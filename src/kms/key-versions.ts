@@ -55,8 +55,10 @@ async function tryToRemove(kms: Kms, version: UnfinishedVersion, error: unknown)
   // The token may still be making the objects: too early to see them gone.
   if (error instanceof KmsError && error.code === 'TOKEN_TIMEOUT') return;
   try {
-    // Where somebody has removed it already, that may have been before its objects were made.
-    if (!(await remove(kms, version))) await kms.token.run('destroyObjects', { ids: version.objects });
+    if (await remove(kms, version)) return;
+    // Somebody has removed it already, perhaps before its objects were made. What a row knows is never touched here.
+    if (await kms.store.versions.isKnown(version)) return;
+    await kms.token.run('destroyObjects', { ids: version.objects });
   } catch {
     // The error that brought us here is the one to report.
   }

@@ -40,6 +40,8 @@ export interface KeyVersionRepository {
   unfinished(olderThanMs?: number): Promise<UnfinishedVersion[]>;
   /** Takes an unfinished version for removal: false where it has been finished. Nothing can undo it. */
   claimRemoval(version: VersionName): Promise<boolean>;
+  /** Whether there is such a version, in whatever state. */
+  isKnown(version: VersionName): Promise<boolean>;
   /** Forgets a version that was taken for removal, and its key where it was the first. */
   forget(version: VersionName): Promise<void>;
   /**
@@ -88,6 +90,16 @@ export function keyVersionRepository(db: Kysely<Database>): KeyVersionRepository
         .where('state', '<>', 'active')
         .executeTakeFirst();
       return numUpdatedRows === 1n;
+    },
+
+    async isKnown({ keyId, number }) {
+      const row = await db
+        .selectFrom('key_versions')
+        .select('number')
+        .where('key_id', '=', keyId)
+        .where('number', '=', number)
+        .executeTakeFirst();
+      return row !== undefined;
     },
 
     forget: (version) => db.transaction().execute((tx) => forget(tx, version)),
