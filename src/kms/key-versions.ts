@@ -57,7 +57,7 @@ async function tryToRemove(kms: Kms, version: UnfinishedVersion, error: unknown)
   try {
     if (await remove(kms, version)) return;
     // Somebody has removed it already, perhaps before its objects were made. What a row knows is never touched here.
-    if (await kms.store.versions.isKnown(version)) return;
+    if (await kms.store.versions.knowsAny(version.objects)) return;
     await kms.token.run('destroyObjects', { ids: version.objects });
   } catch {
     // The error that brought us here is the one to report.

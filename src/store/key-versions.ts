@@ -40,8 +40,8 @@ export interface KeyVersionRepository {
   unfinished(olderThanMs?: number): Promise<UnfinishedVersion[]>;
   /** Takes an unfinished version for removal: false where it has been finished. Nothing can undo it. */
   claimRemoval(version: VersionName): Promise<boolean>;
-  /** Whether there is such a version, in whatever state. */
-  isKnown(version: VersionName): Promise<boolean>;
+  /** Whether a version, in whatever state, has one of these objects. */
+  knowsAny(objects: readonly string[]): Promise<boolean>;
   /** Forgets a version that was taken for removal, and its key where it was the first. */
   forget(version: VersionName): Promise<void>;
   /**
@@ -92,12 +92,12 @@ export function keyVersionRepository(db: Kysely<Database>): KeyVersionRepository
       return numUpdatedRows === 1n;
     },
 
-    async isKnown({ keyId, number }) {
+    async knowsAny(objects) {
       const row = await db
         .selectFrom('key_versions')
         .select('number')
-        .where('key_id', '=', keyId)
-        .where('number', '=', number)
+        .where((eb) => eb.or([eb('encrypt_object', 'in', objects), eb('wrap_object', 'in', objects)]))
+        .limit(1)
         .executeTakeFirst();
       return row !== undefined;
     },

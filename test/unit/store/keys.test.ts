@@ -1,68 +1,70 @@
-import { addKey, idOf, newDirectory, newKey, open, withDatabase } from './fixture';
+import { addKey, engines, idOf, newKey } from './fixture';
 
-describe('a key', () => {
-  it('keeps its state', async () => {
-    const dataDir = newDirectory();
-    const store = await open(dataDir);
-    const id = await addKey(store, 1);
-    await addKey(store, 2);
-    await store.keys.setState(id, 'disabled');
-    const again = await open(dataDir);
-    expect(await again.keys.find(id)).toMatchObject({ state: 'disabled' });
-    expect(await again.keys.find(idOf(2))).toMatchObject({ state: 'enabled' });
-    await store.keys.setState(id, 'enabled');
-    expect(await again.keys.find(id)).toMatchObject({ state: 'enabled' });
-  });
-
-  it.each(['', 'nobody', '__proto__', "' OR 1 = 1 --"])('is not found under %j', async (id) => {
-    const store = await open();
-    await addKey(store, 1);
-    expect(await store.keys.find(id)).toBeUndefined();
-  });
-});
-
-describe('the list of keys', () => {
-  it('comes in pages, in the order of the ids, each key once and with its own versions', async () => {
-    const store = await open();
-    for (const number of [4, 1, 5, 3, 2]) await addKey(store, number);
-    await store.versions.beginKey(newKey(6));
-    const seen: string[] = [];
-    for (let page = await store.keys.list(2); page.length > 0; page = await store.keys.list(2, seen.at(-1))) {
-      expect(page.length).toBeLessThanOrEqual(2);
-      for (const { id, versions } of page) expect(versions.map(({ key_id }) => key_id)).toEqual([id]);
-      seen.push(...page.map(({ id }) => id));
-    }
-    expect(seen).toEqual([1, 2, 3, 4, 5].map(idOf));
-  });
-
-  it('goes on behind a key that is not there', async () => {
-    const store = await open();
-    for (const number of [1, 3]) await addKey(store, number);
-    expect((await store.keys.list(10, idOf(2))).map(({ id }) => id)).toEqual([idOf(3)]);
-  });
-
-  it('holds as many keys in one page as any protocol asks for', async () => {
-    const dataDir = newDirectory();
-    const store = await open(dataDir);
-    // As one transaction: as a thousand, each on the disk for sure, it takes its time.
-    withDatabase(dataDir, (database) => {
-      const key = database.prepare(
-        "INSERT INTO keys (id, state, description, current_version, created_at) VALUES (?, 'enabled', '', 1, 0)",
-      );
-      const version = database.prepare(
-        "INSERT INTO key_versions (key_id, number, state, encrypt_object, wrap_object, created_at) VALUES (?, 1, 'active', ?, ?, 0)",
-      );
-      const insert = database.transaction(() => {
-        for (let number = 0; number < 1_001; number++) {
-          const { id, encryptObject, wrapObject } = newKey(number);
-          key.run(id);
-          version.run(id, encryptObject, wrapObject);
-        }
-      });
-      insert();
+describe.each(engines)('keys on $name', ({ open, newAddress, database }) => {
+  describe('a key', () => {
+    it('keeps its state', async () => {
+      const address = await newAddress();
+      const store = await open(address);
+      const id = await addKey(store, 1);
+      await addKey(store, 2);
+      await store.keys.setState(id, 'disabled');
+      const again = await open(address);
+      expect(await again.keys.find(id)).toMatchObject({ state: 'disabled' });
+      expect(await again.keys.find(idOf(2))).toMatchObject({ state: 'enabled' });
+      await store.keys.setState(id, 'enabled');
+      expect(await again.keys.find(id)).toMatchObject({ state: 'enabled' });
     });
-    const page = await store.keys.list(1_001);
-    expect(page).toHaveLength(1_001);
-    expect(page.every(({ versions }) => versions.length === 1)).toBe(true);
+
+    it.each(['', 'nobody', '__proto__', "' OR 1 = 1 --"])('is not found under %j', async (id) => {
+      const store = await open();
+      await addKey(store, 1);
+      expect(await store.keys.find(id)).toBeUndefined();
+    });
+  });
+
+  describe('the list of keys', () => {
+    it('comes in pages, in the order of the ids, each key once and with its own versions', async () => {
+      const store = await open();
+      for (const number of [4, 1, 5, 3, 2]) await addKey(store, number);
+      await store.versions.beginKey(newKey(6));
+      const seen: string[] = [];
+      for (
+        let page = await store.keys.list(2);
+        page.length > 0;
+        page = await store.keys.list(2, seen.at(-1))
+      ) {
+        expect(page.length).toBeLessThanOrEqual(2);
+        for (const { id, versions } of page) expect(versions.map(({ key_id }) => key_id)).toEqual([id]);
+        seen.push(...page.map(({ id }) => id));
+      }
+      expect(seen).toEqual([1, 2, 3, 4, 5].map(idOf));
+    });
+
+    it('goes on behind a key that is not there', async () => {
+      const store = await open();
+      for (const number of [1, 3]) await addKey(store, number);
+      expect((await store.keys.list(10, idOf(2))).map(({ id }) => id)).toEqual([idOf(3)]);
+    });
+
+    it('holds as many keys in one page as any protocol asks for', async () => {
+      const address = await newAddress();
+      const store = await open(address);
+      // As one transaction: as a thousand, each on the disk for sure, it takes its time.
+      await database(address)
+        .transaction()
+        .execute(async (tx) => {
+          for (let number = 0; number < 1_001; number++) {
+            const { id, encryptObject, wrapObject } = newKey(number);
+            const key = { id, state: 'enabled', description: '', current_version: 1, created_at: 0 } as const;
+            await tx.insertInto('keys').values(key).execute();
+            const objects = { encrypt_object: encryptObject, wrap_object: wrapObject };
+            const version = { key_id: id, number: 1, state: 'active', created_at: 0, ...objects } as const;
+            await tx.insertInto('key_versions').values(version).execute();
+          }
+        });
+      const page = await store.keys.list(1_001);
+      expect(page).toHaveLength(1_001);
+      expect(page.every(({ versions }) => versions.length === 1)).toBe(true);
+    });
   });
 });
