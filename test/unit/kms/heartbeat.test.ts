@@ -108,28 +108,25 @@ describe('the heartbeat', () => {
 });
 
 it('never is more recorded than has passed, whatever instances run, wherever they are in their looks', async () => {
-  const pauses = fc.array(fc.integer({ min: 0, max: 100_000 }), { minLength: 1, maxLength: 8 });
+  // Below what one look may record: what is not recorded for that reason would hide what is recorded twice.
+  const pauses = fc.array(fc.integer({ min: 0, max: 20_000 }), { minLength: 2, maxLength: 10 });
+  const plans = fc.array(pauses, { minLength: 1, maxLength: 4 });
   await fc.assert(
-    fc.asyncProperty(
-      fc.scheduler(),
-      fc.array(pauses, { minLength: 1, maxLength: 4 }),
-      async (order, plans) => {
-        const { time, store, step } = simulation(order);
-        const instance = async (pausesOfOne: readonly number[]) => {
-          let look = createHeartbeat(store, () => time.now);
-          for (const pause of pausesOfOne) {
-            await step(pause);
-            await look();
-            // Every now and then one is killed and started again.
-            if (pause % 7 === 0) look = createHeartbeat(store, () => time.now);
-          }
-        };
-        const running = Promise.all(plans.map(instance));
-        await order.waitFor(running);
-        expect(time.recorded).toBeLessThanOrEqual(time.now);
-      },
-    ),
-    { numRuns: 300 },
+    fc.asyncProperty(fc.scheduler(), plans, fc.boolean(), async (order, ofEach, crashes) => {
+      const { time, store, step } = simulation(order);
+      const instance = async (pausesOfOne: readonly number[]) => {
+        let look = createHeartbeat(store, () => time.now);
+        await look();
+        for (const pause of pausesOfOne) {
+          await step(pause);
+          await look();
+          if (crashes && pause % 5 === 0) look = createHeartbeat(store, () => time.now);
+        }
+      };
+      await order.waitFor(Promise.all(ofEach.map(instance)));
+      expect(time.recorded).toBeLessThanOrEqual(time.now);
+    }),
+    { numRuns: 500 },
   );
 });
 

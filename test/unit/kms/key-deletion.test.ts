@@ -241,6 +241,7 @@ describe('destroyDueKeys', () => {
     expect(rounds.flatMap(({ begun }) => begun)).toEqual([key.id]);
     expect(rounds.flatMap(({ destroyed }) => destroyed)).toEqual([key.id]);
     expect(rounds.flatMap(({ error }) => error ?? [])).toEqual([]);
+    expect(domain.token.jobNames.filter((name) => name === 'destroyObjects')).toHaveLength(1);
     const late = await openDomain({ sharing: domain });
     expect(await destroy(late.kms)).toEqual(NOTHING);
   });
