@@ -52,7 +52,7 @@ function duties(kms: Kms, logger: Logger, { longestJobMs }: HousekeepingOptions)
     {
       name: 'rotating keys',
       everyMs: 2_000,
-      run: () => rotateDueKeys(kms, (keyId) => logger.info('key rotated', { keyId, cause: 'automatic' })),
+      run: () => rotateDueKeys(kms),
     },
     {
       name: 'destroying keys',

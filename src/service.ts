@@ -49,7 +49,7 @@ export async function startService(
       startToken({ ...tokenAddress(config, identity), ...config.lanes, observer, onFatal }),
     );
     const { id } = await store.identity.read();
-    const kms = kmsOf(config, store, token, id);
+    const kms = kmsOf(config, store, token, id, logger);
     await cleanUp(kms, logger);
     const checks = { token: token.ping, store: store.ping };
     const app = createApp({ kms, logger, metrics, checks });
@@ -83,7 +83,7 @@ async function openToken(store: Store, start: (identity: StoreIdentity) => Promi
   return serviceKey.mayCreate ? store.exclusively('start', open) : open();
 }
 
-function kmsOf(config: Config, store: Store, token: Token, storeId: string): Kms {
+function kmsOf(config: Config, store: Store, token: Token, storeId: string, logger: Logger): Kms {
   const arns = createArns(config.arnPrefix);
   return {
     store,
@@ -94,6 +94,7 @@ function kmsOf(config: Config, store: Store, token: Token, storeId: string): Kms
     gcmCalls: createGcmCalls(store, config.gcmCallsPerKeyVersion),
     usage: createUsageLog(store),
     privateKeyExport: config.privateKeyExport,
+    onRotated: (keyId, cause) => logger.info('key rotated', { keyId, cause }),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Token } from '../hsm/token';
+import type { RotationCause } from '../store/schema';
 import type { Store } from '../store/store';
 import type { Arns } from './arns';
 import type { GcmCalls } from './gcm-calls';
@@ -19,6 +20,8 @@ export interface Kms {
   readonly gcmCalls: GcmCalls;
   readonly usage: UsageLog;
   readonly privateKeyExport: PrivateKeyExport;
+  /** Told of every rotation. */
+  readonly onRotated: (keyId: string, cause: RotationCause) => void;
 }
 
 /**

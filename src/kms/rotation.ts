@@ -88,14 +88,13 @@ export async function listKeyRotations(
 /**
  * Rotates every key that is due, once, whatever the number of instances and however long none was running.
  *
- * @param onRotated told of each key at once: the next one may fail
  * @throws KmsError where a key could not be rotated
  */
-export async function rotateDueKeys(kms: Kms, onRotated: (keyId: string) => void): Promise<void> {
+export async function rotateDueKeys(kms: Kms): Promise<void> {
   const isDue = ({ state, next_rotation_at }: KeyRow) =>
     state === 'enabled' && next_rotation_at !== null && next_rotation_at <= Date.now();
   await each(await kms.store.keys.dueForRotation(Date.now()), async (id) => {
-    if (await rotate(kms, undefined, id, 'automatic', isDue)) onRotated(id);
+    await rotate(kms, undefined, id, 'automatic', isDue);
   });
 }
 
@@ -130,5 +129,7 @@ async function rotate(
     ...(nextAt !== undefined && { nextAt }),
   }));
   kms.keys.forget();
-  return made !== undefined;
+  if (!made) return false;
+  kms.onRotated(keyId, cause);
+  return true;
 }

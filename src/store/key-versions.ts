@@ -1,4 +1,4 @@
-import type { Kysely, Transaction } from 'kysely';
+import type { ExpressionBuilder, Kysely, Transaction } from 'kysely';
 import type { Database, RotationCause } from './schema';
 
 /** CKA_IDs of a version's objects. */
@@ -170,7 +170,7 @@ export async function finish(
   if (version.numUpdatedRows !== 1n) return false;
   const key = await tx
     .updateTable('keys')
-    .set(rotation ? { current_version: number } : { state: 'enabled' })
+    .set((eb) => (rotation ? { current_version: laterOf(eb, number) } : { state: 'enabled' }))
     .where('id', '=', keyId)
     .where('state', 'in', rotation ? ['enabled', 'disabled', 'pending_deletion'] : ['creating'])
     .executeTakeFirst();
@@ -178,6 +178,11 @@ export async function finish(
   if (key.numUpdatedRows !== 1n) throw new Error(`key ${keyId} is being destroyed`);
   if (rotation?.nextAt !== undefined) await putOff(tx, keyId, rotation.at, rotation.nextAt);
   return true;
+}
+
+/** A service that has lost the lock may finish a version when another one has made the next already. */
+function laterOf(eb: ExpressionBuilder<Database, 'keys'>, number: number) {
+  return eb.case().when('current_version', '<', number).then(number).else(eb.ref('current_version')).end();
 }
 
 /** Unless somebody has turned rotation off meanwhile, or changed its period, which is not to be undone. */

@@ -1,6 +1,7 @@
 /** The store in a file of SQLite, for one service. */
 import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import SQLite from 'better-sqlite3';
 import { Kysely, SqliteDialect, sql } from 'kysely';
 import { StartError } from '../errors';
@@ -32,6 +33,7 @@ export async function openSqlite(dataDir: string): Promise<Engine> {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
     database = new SQLite(file, { timeout: BUSY_TIMEOUT_MS });
     chmodSync(file, 0o600);
+    await writeAhead(database);
     setPragmas(database);
     const db = new Kysely<Database>({ dialect: new SqliteDialect({ database }) });
     await migrateAtOnce(database, db);
@@ -43,8 +45,22 @@ export async function openSqlite(dataDir: string): Promise<Engine> {
   }
 }
 
+/** For the change to a write-ahead log nobody else may be at work, and SQLite does not wait for that by itself. */
+async function writeAhead(database: SQLite.Database): Promise<void> {
+  const until = performance.now() + BUSY_TIMEOUT_MS;
+  for (;;) {
+    try {
+      database.pragma('journal_mode = WAL');
+      return;
+    } catch (error) {
+      const isBusy = String((error as { code?: unknown }).code).startsWith('SQLITE_BUSY');
+      if (!isBusy || performance.now() > until) throw error;
+      await sleep(20);
+    }
+  }
+}
+
 function setPragmas(database: SQLite.Database): void {
-  database.pragma('journal_mode = WAL');
   // A key that a client was told of must survive a power cut.
   database.pragma('synchronous = FULL');
   database.pragma('foreign_keys = ON');

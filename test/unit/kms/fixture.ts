@@ -59,6 +59,7 @@ export async function openDomain(options: DomainOptions = {}): Promise<Domain> {
     gcmCalls: createGcmCalls(store, gcmCalls),
     usage: createUsageLog(store),
     privateKeyExport,
+    onRotated: () => undefined,
   };
   return { kms, token, dataDir };
 }

@@ -42,6 +42,6 @@ export const versionsOf = async (kms: Kms, key: Key) => {
 /** The ids of the keys that one round of housekeeping rotates. */
 export async function rotateDue(kms: Kms): Promise<string[]> {
   const rotated: string[] = [];
-  await rotateDueKeys(kms, (id) => rotated.push(id));
+  await rotateDueKeys({ ...kms, onRotated: (id) => rotated.push(id) });
   return rotated;
 }

@@ -187,7 +187,8 @@ describe('a rotation that fails', () => {
       return run(name, input, ...rest);
     });
     const rotated: string[] = [];
-    await expect(rotateDueKeys(kms, (id) => rotated.push(id))).rejects.toThrow('stuck');
+    const observed = { ...kms, onRotated: (id: string) => rotated.push(id) };
+    await expect(rotateDueKeys(observed)).rejects.toThrow('stuck');
     expect(rotated.sort()).toEqual([keys[0]?.id, keys[2]?.id].sort());
   });
 
