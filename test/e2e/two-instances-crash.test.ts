@@ -161,7 +161,7 @@ describe(`one of them is killed ${ROUNDS} times while both make, rotate and dest
       await windowsPass();
       return (await query(site, open)).length === 0 || undefined;
     };
-    await eventually(finished, 15_000, () => 'keys are left that are due');
+    await eventually(finished, 30_000, () => 'keys are left that are due');
     const { server } = await startInstance(site, SETTINGS);
     await server.terminate();
     const rows = await query(site, `select state, count(*) from key_versions group by state`);
