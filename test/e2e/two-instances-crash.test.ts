@@ -1,3 +1,5 @@
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as kms from '@aws-sdk/client-kms';
 import { diagnosis } from '../support/doctor';
@@ -101,10 +103,14 @@ describe(`one of them is killed ${ROUNDS} times while both make, rotate and dest
     doomed.push(KeyId);
   }
 
-  /** Calls without a pause until it is stopped, or its server is gone. */
+  /** Calls without a pause until it is stopped. */
   async function caller(instance: Instance): Promise<void> {
+    while (!stopped) await Promise.all([makeAndRotate(instance), doom(instance)]);
+  }
+
+  async function callerUntilKilled(instance: Instance): Promise<void> {
     try {
-      while (!stopped) await Promise.all([makeAndRotate(instance), doom(instance)]);
+      await caller(instance);
     } catch (error) {
       // Anything but the loss of the connection would be a fault.
       if ((error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode) throw error;
@@ -128,15 +134,15 @@ describe(`one of them is killed ${ROUNDS} times while both make, rotate and dest
     }
   }
 
-  const callersOf = (instance: Instance) => Array.from({ length: CALLERS }, () => caller(instance));
+  const callers = <T>(call: () => T): T[] => Array.from({ length: CALLERS }, call);
 
   it('the other goes on without a failure, and one that starts anew joins it', async () => {
     shared = await createKey(pair.first.client);
     for (let round = 0; round < ROUNDS; round++) {
       stopped = false;
       const clock = timePasses();
-      const untilKilled = callersOf(pair.second);
-      const survivors = callersOf(pair.first);
+      const untilKilled = callers(() => callerUntilKilled(pair.second));
+      const survivors = callers(() => caller(pair.first));
       await sleep(1_000 + Math.random() * 1_500);
       await pair.second.server.kill();
       await Promise.all(untilKilled);
@@ -155,12 +161,14 @@ describe(`one of them is killed ${ROUNDS} times while both make, rotate and dest
       await windowsPass();
       return (await query(site, open)).length === 0 || undefined;
     };
-    await eventually(finished, 15_000, () => 'keys are left that are due');
+    await eventually(finished, 30_000, () => 'keys are left that are due');
     const { server } = await startInstance(site, SETTINGS);
     await server.terminate();
     const rows = await query(site, `select state, count(*) from key_versions group by state`);
     expect(rows.map(({ state }) => state)).toEqual(['active']);
-    expect(tokenObjects(site)).toHaveLength(1 + 2 * Number(rows[0]?.count));
+    // SoftHSM leaves an empty file where it is killed while it makes an object.
+    const whole = tokenObjects(site).filter((file) => statSync(join(site.token.directory, file)).size > 0);
+    expect(whole).toHaveLength(1 + 2 * Number(rows[0]?.count));
     expect((await diagnosis(site)).unknownObjects).toEqual([]);
   });
 

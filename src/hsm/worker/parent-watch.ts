@@ -5,14 +5,18 @@
 import { workerData } from 'node:worker_threads';
 
 const CHECK_MS = 200;
-/** SoftHSM writes its token's file anew at each login, in place: who is killed meanwhile leaves an empty one. */
-const LOGIN_GRACE_MS = 1_000;
+/**
+ * SoftHSM writes files in place: who is killed meanwhile leaves an empty one. That of the token itself, which each login
+ * writes, is the end of it; that of an object is only in the way, and a job that does not hang is done soon.
+ */
+const GRACE_MS = { login: 1_000, job: CHECK_MS } as const;
 
 const { parent, loggingIn } = workerData as { readonly parent: number; readonly loggingIn: Int32Array };
 let goneMs = 0;
 
 setInterval(() => {
   if (process.ppid === parent) return;
-  if (Atomics.load(loggingIn, 0) === 0 || goneMs >= LOGIN_GRACE_MS) process.kill(process.pid, 'SIGKILL');
+  const graceMs = Atomics.load(loggingIn, 0) === 0 ? GRACE_MS.job : GRACE_MS.login;
+  if (goneMs >= graceMs) process.kill(process.pid, 'SIGKILL');
   goneMs += CHECK_MS;
 }, CHECK_MS);
