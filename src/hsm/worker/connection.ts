@@ -52,7 +52,12 @@ function open(module: Module, start: StartMessage): Connection {
   const warnings = checkPinFlags(slot, start.pinProven);
   const anchor = openSession(module.lib, slot);
   login(module.lib, anchor, start.pin);
-  return { module, slot, session: { lib: module.lib, handle: openSession(module.lib, slot) }, warnings };
+  return {
+    module,
+    slot,
+    session: { lib: module.lib, handle: openSession(module.lib, slot), encryptions: 0 },
+    warnings,
+  };
 }
 
 /** Closes the working session, with whatever operation a failed call left active in it, and opens another. */

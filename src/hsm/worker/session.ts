@@ -13,6 +13,8 @@ export type PreparedTemplate = ReturnType<typeof Template.toPkcs11>;
 export interface Session {
   readonly lib: Cryptoki;
   handle: Handle;
+  /** AES-GCM encryptions that were begun: a job that has made one is not done again uncounted. */
+  encryptions: number;
 }
 
 export interface SealedBytes {
@@ -72,6 +74,7 @@ export function gcmEncrypt(
   const iv = ivFor(session, ivSource);
   // The token may write its IV through this pointer as late as C_Encrypt: `iv` stays referenced until then.
   lib.C_EncryptInit(handle, gcm(iv, aad), key);
+  session.encryptions++;
   const sealed = lib.C_Encrypt(handle, plaintext, Buffer.alloc(plaintext.length + TAG_BYTES));
   assertIvMade(iv);
   return { iv, sealed };
@@ -97,6 +100,7 @@ export function gcmWrap(
 ): SealedBytes {
   const iv = ivFor(session, ivSource);
   const room = Buffer.alloc(WRAPPED_KEY_BYTES);
+  session.encryptions++;
   const sealed = session.lib.C_WrapKey(session.handle, gcm(iv, aad), wrappingKey, key, room);
   assertIvMade(iv);
   return { iv, sealed };

@@ -24,17 +24,20 @@ export function handleOf({ session, handles }: TokenWorker, id: string): ObjectH
 
 /**
  * Runs one job. A handle that has gone stale is looked up anew and the job done again, once; whatever else
- * fails leaves a session that is fit for the next job, or ends the worker.
+ * fails leaves a session that is fit for the next job, or ends the worker. A job that has encrypted is not done again
+ * here, but lost: the service has to count what it does again.
  *
  * @throws KmsError for the caller
  * @throws TokenLost when this process must not go on
  */
 export function attempt<T>(worker: TokenWorker, job: () => T): T {
+  const { encryptions } = worker.session;
   try {
     return job();
   } catch (error) {
     const ckr = ckrOf(error);
     if (ckr === undefined || !isStaleHandle(ckr)) return recover(worker, error);
+    if (worker.session.encryptions !== encryptions) throw new TokenLost(faultOf(error));
     assertAlive(worker, error);
     worker.handles.clear();
   }
