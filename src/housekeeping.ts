@@ -5,6 +5,7 @@ import { destroyDueKeys } from './kms/key-deletion';
 import { removeUnfinished } from './kms/key-versions';
 import type { Kms } from './kms/kms';
 import { rotateDueKeys } from './kms/rotation';
+import type { VersionName } from './store/key-versions';
 import type { Logger } from './telemetry/logger';
 
 export interface HousekeepingOptions {
@@ -41,8 +42,10 @@ export function keepHouse(kms: Kms, logger: Logger, options: HousekeepingOptions
 
 function duties(kms: Kms, logger: Logger, { longestJobMs }: HousekeepingOptions): Duty[] {
   const drainMs = longestJobMs + MEMORY_MS;
+  const failed = (message: string) => (keyId: string, error: unknown) =>
+    logger.warn(message, { keyId, error });
   return [
-    { name: 'recording the time that passes', everyMs: 15_000, run: createHeartbeat(kms.store) },
+    { name: 'recording the time that passes', everyMs: 5_000, run: createHeartbeat(kms.store) },
     { name: 'recording the use of keys', everyMs: 2_000, run: kms.usage.flush },
     {
       name: 'cleaning up after key versions whose making was cut short',
@@ -52,7 +55,7 @@ function duties(kms: Kms, logger: Logger, { longestJobMs }: HousekeepingOptions)
     {
       name: 'rotating keys',
       everyMs: 2_000,
-      run: () => rotateDueKeys(kms),
+      run: () => rotateDueKeys(kms, failed('the rotation of a key failed')),
     },
     {
       name: 'destroying keys',
@@ -61,6 +64,7 @@ function duties(kms: Kms, logger: Logger, { longestJobMs }: HousekeepingOptions)
         destroyDueKeys(kms, drainMs, {
           onBegun: (keyId) => logger.warn('destroying a key whose deletion is due', { keyId }),
           onDestroyed: (keyId) => logger.warn('key destroyed', { keyId }),
+          onFailed: failed('the destruction of a key failed'),
         }),
     },
   ];
@@ -68,8 +72,17 @@ function duties(kms: Kms, logger: Logger, { longestJobMs }: HousekeepingOptions)
 
 /** Removes what is left of key versions whose making was cut short. */
 export async function cleanUp(kms: Kms, logger: Logger, olderThanMs?: number): Promise<void> {
-  const count = await removeUnfinished(kms, olderThanMs);
-  if (count > 0) logger.warn('removed key versions whose making was cut short', { count });
+  const observer = {
+    onRemoved: ({ keyId, number }: VersionName) =>
+      logger.warn('removed a key version whose making was cut short', { keyId, version: number }),
+    onFailed: ({ keyId, number }: VersionName, error: unknown) =>
+      logger.warn('cannot remove a key version whose making was cut short; will try again', {
+        keyId,
+        version: number,
+        error,
+      }),
+  };
+  await removeUnfinished(kms, observer, olderThanMs);
 }
 
 /** Failures are logged once, and followed by longer and longer pauses, until it works again. */

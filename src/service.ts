@@ -9,6 +9,7 @@ import { createArns } from './kms/arns';
 import { createGcmCalls } from './kms/gcm-calls';
 import { createKeyDirectory } from './kms/key-directory';
 import type { Kms } from './kms/kms';
+import { createSingleFlight } from './kms/single-flight';
 import { createUsageLog } from './kms/usage-log';
 import type { StoreIdentity } from './store/identity';
 import { lockDataDirectory } from './store/lock';
@@ -50,7 +51,8 @@ export async function startService(
     );
     const { id } = await store.identity.read();
     const kms = kmsOf(config, store, token, id, logger);
-    await cleanUp(kms, logger);
+    // What cannot be removed now is tried again later, and said; it must not keep the service from starting.
+    await cleanUp(kms, logger).catch(() => undefined);
     const checks = { token: token.ping, store: store.ping };
     const app = createApp({ kms, logger, metrics, checks });
     const { host, port } = config.listen;
@@ -93,6 +95,7 @@ function kmsOf(config: Config, store: Store, token: Token, storeId: string, logg
     keys: createKeyDirectory(store, arns),
     gcmCalls: createGcmCalls(store, config.gcmCallsPerKeyVersion),
     usage: createUsageLog(store),
+    exhausted: createSingleFlight(),
     privateKeyExport: config.privateKeyExport,
     onRotated: (keyId, cause) => logger.info('key rotated', { keyId, cause }),
   };

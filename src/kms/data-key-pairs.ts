@@ -76,7 +76,7 @@ async function generate(
   if (withPlaintext) assertMayLeave(kms, about);
   const aadAfterPoint = encodeAuthenticatedData(request.authenticated);
   stopDryRun(request.dryRun);
-  const { key, version, mayRepeat } = await encryptingVersion(kms, call, usable);
+  const { key, version, mayRepeat } = await encryptingVersion(kms, usable);
   const { number, encryptObject, wrapObject } = version;
   const aadBeforePoint = privateKeyHeader(key.id, number, about);
   const job = { spec: request.spec, encryptObject, wrapObject, aadBeforePoint, aadAfterPoint };

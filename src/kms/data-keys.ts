@@ -50,7 +50,7 @@ async function generate(
   const usable = await usableKey(kms, call, keyId);
   const aadAfterHeader = encodeAuthenticatedData(authenticated);
   stopDryRun(dryRun);
-  const { key, version, mayRepeat } = await encryptingVersion(kms, call, usable);
+  const { key, version, mayRepeat } = await encryptingVersion(kms, usable);
   const aad = Buffer.concat([dataHeader(key.id, version.number), aadAfterHeader]);
   const job = { object: version.encryptObject, aad, bytes, withPlaintext };
   const { iv, sealed, plaintext } = await kms.token.run('generateDataKey', job, call, mayRepeat);

@@ -28,7 +28,7 @@ export async function encrypt(
   assertAlgorithm(algorithm);
   const aadAfterHeader = encodeAuthenticatedData(authenticated);
   stopDryRun(dryRun);
-  const { key, version, mayRepeat } = await encryptingVersion(kms, call, usable);
+  const { key, version, mayRepeat } = await encryptingVersion(kms, usable);
   const aad = Buffer.concat([dataHeader(key.id, version.number), aadAfterHeader]);
   const job = { object: version.encryptObject, aad, plaintext };
   const output = await kms.token.run('encrypt', job, call, mayRepeat);

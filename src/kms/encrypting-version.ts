@@ -1,7 +1,7 @@
 import { KmsError } from '../errors';
 import type { Key, KeyVersion } from './key';
 import { assertEnabled } from './key-state';
-import type { Call, Kms } from './kms';
+import type { Kms } from './kms';
 import { rotateExhausted } from './rotation';
 
 /** A key, the version of it that a ciphertext is to be made under, and one AES-GCM call that is counted already. */
@@ -18,9 +18,9 @@ const MAX_ROTATIONS = 3;
 /**
  * The current version of a key, to be used for one AES-GCM call. A version that has none left is rotated first.
  *
- * @throws KmsError LIMIT_EXCEEDED, DISABLED, INVALID_STATE, and what the token says
+ * @throws KmsError THROTTLED, DISABLED, INVALID_STATE, and what the token says
  */
-export async function encryptingVersion(kms: Kms, call: Call, wanted: Key): Promise<EncryptingVersion> {
+export async function encryptingVersion(kms: Kms, wanted: Key): Promise<EncryptingVersion> {
   let key = wanted;
   for (let rotations = 0; ; rotations++) {
     const { id, current } = key;
@@ -29,12 +29,9 @@ export async function encryptingVersion(kms: Kms, call: Call, wanted: Key): Prom
       return { key, version: current, mayRepeat: () => kms.gcmCalls.takeReserved(name) };
     }
     if (rotations === MAX_ROTATIONS) {
-      throw new KmsError(
-        'LIMIT_EXCEEDED',
-        `${key.arn} has no encryption left under its current key material.`,
-      );
+      throw new KmsError('THROTTLED', `Other requests use up the encryptions of ${key.arn}: try again.`);
     }
-    await rotateExhausted(kms, call, key);
+    await rotateExhausted(kms, key);
     key = await kms.keys.resolve(id);
     assertEnabled(key);
   }

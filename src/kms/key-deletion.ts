@@ -44,6 +44,8 @@ export interface DestructionObserver {
   /** Nothing can keep this key from being destroyed any more. */
   readonly onBegun: (keyId: string) => void;
   readonly onDestroyed: (keyId: string) => void;
+  /** It will be tried again. */
+  readonly onFailed: (keyId: string, error: unknown) => void;
 }
 
 /**
@@ -56,23 +58,38 @@ export interface DestructionObserver {
 export async function destroyDueKeys(
   kms: Kms,
   drainMs: number,
-  { onBegun, onDestroyed }: DestructionObserver,
+  { onBegun, onDestroyed, onFailed }: DestructionObserver,
 ): Promise<void> {
   const { deletions } = kms.store;
   for (const id of await deletions.due(Date.now())) {
-    if (await deletions.begin(id, Date.now())) onBegun(id);
+    if (await deletions.begin(id, Date.now(), drainMs)) onBegun(id);
   }
-  await each(await deletions.begun(Date.now() - drainMs), async (id) => {
-    if (await kms.store.exclusively('token-objects', () => destroy(kms, id))) onDestroyed(id);
-  });
+  const destroyOne = async (id: string) => {
+    if (await destroy(kms, id)) onDestroyed(id);
+  };
+  await each(await deletions.begun(), destroyOne, onFailed);
 }
 
 /** @returns false where another instance was faster */
-async function destroy({ store, token, keys }: Kms, id: string): Promise<boolean> {
-  const objects = await store.deletions.objects(id);
-  if (objects.length === 0) return false;
-  await token.run('destroyObjects', { ids: objects });
-  const buried = await store.deletions.bury(id);
-  keys.forget();
+async function destroy(kms: Kms, id: string): Promise<boolean> {
+  const versions = await kms.store.deletions.objects(id);
+  let buried = false;
+  // A turn for each version: a key may have so many that the token is long at work, and others want to make keys.
+  for (const [index, objects] of versions.entries()) {
+    const isLast = index === versions.length - 1;
+    buried = await kms.store.exclusively('token-objects', () => destroyVersion(kms, id, objects, isLast));
+  }
+  kms.keys.forget();
   return buried;
+}
+
+async function destroyVersion(
+  { store, token }: Kms,
+  id: string,
+  objects: readonly string[],
+  isLast: boolean,
+): Promise<boolean> {
+  if ((await store.deletions.objects(id)).length === 0) return false;
+  await token.run('destroyObjects', { ids: objects });
+  return isLast && store.deletions.bury(id);
 }

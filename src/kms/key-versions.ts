@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { KmsError } from '../errors';
 import type { FinishedRotation, UnfinishedVersion, VersionName, VersionObjects } from '../store/key-versions';
+import { each } from './each';
 import type { Call, Kms } from './kms';
 import { labelPrefix } from './object-label';
 
@@ -26,6 +27,7 @@ export async function makeVersion(
 ): Promise<VersionName | undefined> {
   const objects = { encryptObject: newObjectId(), wrapObject: newObjectId() };
   return kms.store.exclusively('token-objects', async () => {
+    if (call?.isGone?.()) throw new KmsError('THROTTLED', 'The client went away before it was its turn.');
     const version = await begin(objects);
     if (!version) return undefined;
     const unfinished = { ...version, objects: [objects.encryptObject, objects.wrapObject] };
@@ -76,17 +78,26 @@ async function remove({ store, token }: TokenAndStore, version: UnfinishedVersio
  * Cleans up after versions whose making was cut short.
  *
  * @param olderThanMs leaves those alone that the token may still be making for somebody who has given up waiting
- * @returns how many there were
- * @throws KmsError where the token cannot be reached
+ * @throws KmsError where one could not be removed
  */
-export async function removeUnfinished({ store, token }: TokenAndStore, olderThanMs = 0): Promise<number> {
+export async function removeUnfinished(
+  { store, token }: TokenAndStore,
+  { onRemoved, onFailed }: RemovalObserver,
+  olderThanMs?: number,
+): Promise<void> {
   // Asked without the lock first: there hardly ever are any.
-  if ((await store.versions.unfinished(olderThanMs)).length === 0) return 0;
-  return store.exclusively('token-objects', async () => {
-    let count = 0;
-    for (const version of await store.versions.unfinished(olderThanMs)) {
-      if (await remove({ store, token }, version)) count++;
-    }
-    return count;
+  if ((await store.versions.unfinished(olderThanMs)).length === 0) return;
+  await store.exclusively('token-objects', async () => {
+    const removeOne = async (version: UnfinishedVersion) => {
+      if (await remove({ store, token }, version)) onRemoved(version);
+    };
+    await each(await store.versions.unfinished(olderThanMs), removeOne, onFailed);
   });
+}
+
+/** Told of each version at once: the next one may fail. */
+export interface RemovalObserver {
+  readonly onRemoved: (version: VersionName) => void;
+  /** It will be tried again. */
+  readonly onFailed: (version: VersionName, error: unknown) => void;
 }

@@ -4,6 +4,7 @@ import type { Store } from '../store/store';
 import type { Arns } from './arns';
 import type { GcmCalls } from './gcm-calls';
 import type { KeyDirectory } from './key-directory';
+import type { SingleFlight } from './single-flight';
 import type { UsageLog } from './usage-log';
 
 /** What the owner of the service decided about plaintext private keys (`P11KMS_PRIVATE_KEY_EXPORT`). */
@@ -19,6 +20,8 @@ export interface Kms {
   readonly keys: KeyDirectory;
   readonly gcmCalls: GcmCalls;
   readonly usage: UsageLog;
+  /** Rotations of keys whose AES-GCM calls are used up, by key id. */
+  readonly exhausted: SingleFlight;
   readonly privateKeyExport: PrivateKeyExport;
   /** Told of every rotation. */
   readonly onRotated: (keyId: string, cause: RotationCause) => void;

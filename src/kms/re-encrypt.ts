@@ -55,7 +55,7 @@ export async function reEncrypt(kms: Kms, call: Call, request: ReEncryptRequest)
   assertAlgorithm(request.algorithm);
   const aadAfterHeader = encodeAuthenticatedData(request.authenticated);
   stopDryRun(request.dryRun);
-  const destination = { aadAfterHeader, ...(await encryptingVersion(kms, call, usable)) };
+  const destination = { aadAfterHeader, ...(await encryptingVersion(kms, usable)) };
   const moved =
     ciphertext.kind === 'private-key'
       ? await movePrivateKey(kms, call, { ...source, ciphertext }, destination)

@@ -154,8 +154,12 @@ function rotationOf(
   if (!key || key.state === 'creating') return undefined;
   const { next_rotation_at: due, rotation_period_days: days } = key;
   if (due !== null && due <= at && days !== null)
-    return { cause: 'automatic', at, nextAt: at + days * DAY_MS };
-  return { cause: (current?.gcm_calls ?? 0) >= bound ? 'exhausted' : 'on_demand', at };
+    return { from: key.current_version, cause: 'automatic', at, nextAt: at + days * DAY_MS };
+  return {
+    from: key.current_version,
+    cause: (current?.gcm_calls ?? 0) >= bound ? 'exhausted' : 'on_demand',
+    at,
+  };
 }
 
 /** Keys that clients can see, and of these, those that will be rotated at their next encryption. */

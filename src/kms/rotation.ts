@@ -22,12 +22,10 @@ export async function enableKeyRotation(
   call: Call,
   { keyId, periodInDays }: { keyId: string; periodInDays: number },
 ): Promise<void> {
-  await changeKey(kms, call, keyId, assertEnabled, async ({ id, rotation }) => {
-    // Asking again for what is so already must not put the next rotation off.
-    if (rotation?.periodInDays === periodInDays) return true;
-    const nextAt = Date.now() + periodInDays * DAY_MS;
-    return kms.store.keys.setRotation(id, { days: periodInDays, nextAt });
-  });
+  const nextAt = Date.now() + periodInDays * DAY_MS;
+  await changeKey(kms, call, keyId, assertEnabled, ({ id }) =>
+    kms.store.keys.setRotation(id, { days: periodInDays, nextAt }),
+  );
 }
 
 /** @throws KmsError NOT_FOUND, INVALID_ARN, DISABLED, INVALID_STATE */
@@ -88,20 +86,27 @@ export async function listKeyRotations(
 /**
  * Rotates every key that is due, once, whatever the number of instances and however long none was running.
  *
- * @throws KmsError where a key could not be rotated
+ * @param onFailed told of a key that could not be rotated; it will be tried again
+ * @throws KmsError where there was one
  */
-export async function rotateDueKeys(kms: Kms): Promise<void> {
+export async function rotateDueKeys(
+  kms: Kms,
+  onFailed: (keyId: string, error: unknown) => void,
+): Promise<void> {
   const isDue = ({ state, next_rotation_at }: KeyRow) =>
     state === 'enabled' && next_rotation_at !== null && next_rotation_at <= Date.now();
-  await each(await kms.store.keys.dueForRotation(Date.now()), async (id) => {
+  const rotateOne = async (id: string) => {
     await rotate(kms, undefined, id, 'automatic', isDue);
-  });
+  };
+  await kms.store.keys.bringBackRotations(Date.now());
+  await each(await kms.store.keys.dueForRotation(Date.now()), rotateOne, onFailed);
 }
 
-/** Rotates a key whose version `exhausted` has no AES-GCM call left, unless that has been done. */
-export async function rotateExhausted(kms: Kms, call: Call, { id, current }: Key): Promise<void> {
+/** Rotates a key whose current version has no AES-GCM call left, unless that has been done. */
+export async function rotateExhausted(kms: Kms, { id, current }: Key): Promise<void> {
   const isDue = (row: KeyRow) => row.state === 'enabled' && row.current_version === current.number;
-  await rotate(kms, call, id, 'exhausted', isDue);
+  // The requests that meet it at once need one rotation.
+  await kms.exhausted(id, () => rotate(kms, undefined, id, 'exhausted', isDue));
 }
 
 /**
@@ -115,15 +120,18 @@ async function rotate(
   cause: FinishedRotation['cause'],
   isDue: (row: KeyRow) => boolean,
 ): Promise<boolean> {
+  let from = 0;
   let nextAt: number | undefined;
   const begin: Parameters<typeof makeVersion>[2] = async (objects) => {
     const row = await kms.store.keys.find(keyId);
     if (!row || !isDue(row)) return undefined;
+    from = row.current_version;
     const days = row.rotation_period_days;
     if (cause === 'automatic' && days !== null) nextAt = Date.now() + days * DAY_MS;
     return { keyId, number: await kms.store.versions.beginNext(keyId, objects) };
   };
   const made = await makeVersion(kms, call, begin, () => ({
+    from,
     cause,
     at: Date.now(),
     ...(nextAt !== undefined && { nextAt }),

@@ -1,4 +1,4 @@
-import type { ExpressionBuilder, Kysely, Transaction } from 'kysely';
+import type { Kysely, Transaction } from 'kysely';
 import type { Database, RotationCause } from './schema';
 
 /** CKA_IDs of a version's objects. */
@@ -33,10 +33,11 @@ export interface KeyVersionRepository {
   beginNext(keyId: string, objects: VersionObjects): Promise<number>;
   /**
    * The version's objects are on the token: from now on it is the current one, and a key with its first version
-   * exists. False where somebody cleaned up meanwhile, or the key is being destroyed.
+   * exists. False, and nothing is changed, where somebody cleaned up meanwhile, the key is being destroyed, or another
+   * rotation was faster.
    */
   finish(version: VersionName, rotation?: FinishedRotation): Promise<boolean>;
-  /** Versions that are not finished, begun at least so many milliseconds ago. */
+  /** Versions that are not finished, begun at least so many milliseconds ago where that is asked. */
   unfinished(olderThanMs?: number): Promise<UnfinishedVersion[]>;
   /** Takes an unfinished version for removal: false where it has been finished. Nothing can undo it. */
   claimRemoval(version: VersionName): Promise<boolean>;
@@ -55,6 +56,8 @@ export interface KeyVersionRepository {
 }
 
 export interface FinishedRotation {
+  /** The version that was current when it began. */
+  readonly from: number;
   readonly cause: RotationCause;
   readonly at: number;
   /** When the next automatic rotation is due, where this one was automatic. */
@@ -65,15 +68,13 @@ export function keyVersionRepository(db: Kysely<Database>): KeyVersionRepository
   return {
     beginKey: (key) => db.transaction().execute((tx) => beginKey(tx, key)),
     beginNext: (keyId, objects) => db.transaction().execute((tx) => beginNext(tx, keyId, objects)),
-    finish: (version, rotation) => db.transaction().execute((tx) => finish(tx, version, rotation)),
+    finish: (version, rotation) => finishOrNot(db, version, rotation),
 
-    async unfinished(olderThanMs = 0) {
-      const rows = await db
-        .selectFrom('key_versions')
-        .selectAll()
-        .where('state', '<>', 'active')
-        .where('created_at', '<=', Date.now() - olderThanMs)
-        .execute();
+    async unfinished(olderThanMs) {
+      const all = db.selectFrom('key_versions').selectAll().where('state', '<>', 'active');
+      // All means all: a clock that was ahead must not keep one from being cleaned up.
+      const old = olderThanMs === undefined ? all : all.where('created_at', '<=', Date.now() - olderThanMs);
+      const rows = await old.execute();
       return rows.map(({ key_id, number, encrypt_object, wrap_object }) => ({
         keyId: key_id,
         number,
@@ -125,12 +126,12 @@ async function beginKey(tx: Transaction<Database>, key: NewKey): Promise<void> {
 }
 
 async function beginNext(tx: Transaction<Database>, keyId: string, objects: VersionObjects): Promise<number> {
-  const { latest } = await tx
-    .selectFrom('key_versions')
-    .select((eb) => eb.fn.max('number').as('latest'))
-    .where('key_id', '=', keyId)
+  const { last_version: number } = await tx
+    .updateTable('keys')
+    .set((eb) => ({ last_version: eb('last_version', '+', 1) }))
+    .where('id', '=', keyId)
+    .returning('last_version')
     .executeTakeFirstOrThrow();
-  const number = latest + 1;
   await insertVersion(tx, { keyId, number }, objects, Date.now());
   return number;
 }
@@ -155,11 +156,29 @@ async function insertVersion(
 }
 
 /** What `KeyVersionRepository.finish` does, in a transaction. */
+async function finishOrNot(
+  db: Kysely<Database>,
+  version: VersionName,
+  rotation?: FinishedRotation,
+): Promise<boolean> {
+  try {
+    await db.transaction().execute((tx) => finish(tx, version, rotation));
+    return true;
+  } catch (error) {
+    if (error instanceof NotFinished) return false;
+    throw error;
+  }
+}
+
+/** Rolls back what has been done of it. */
+class NotFinished extends Error {}
+
+/** @throws NotFinished */
 export async function finish(
   tx: Transaction<Database>,
   { keyId, number }: VersionName,
   rotation?: FinishedRotation,
-): Promise<boolean> {
+): Promise<void> {
   const version = await tx
     .updateTable('key_versions')
     .set({ state: 'active', rotation: rotation?.cause ?? null, rotated_at: rotation?.at ?? null })
@@ -167,22 +186,17 @@ export async function finish(
     .where('number', '=', number)
     .where('state', '=', 'creating')
     .executeTakeFirst();
-  if (version.numUpdatedRows !== 1n) return false;
-  const key = await tx
-    .updateTable('keys')
-    .set((eb) => (rotation ? { current_version: laterOf(eb, number) } : { state: 'enabled' }))
-    .where('id', '=', keyId)
-    .where('state', 'in', rotation ? ['enabled', 'disabled', 'pending_deletion'] : ['creating'])
-    .executeTakeFirst();
-  // Rolls back: the version stays unfinished, and is cleaned up.
-  if (key.numUpdatedRows !== 1n) throw new Error(`key ${keyId} is being destroyed`);
+  const key = tx.updateTable('keys').where('id', '=', keyId);
+  const { numUpdatedRows } = await (rotation
+    ? key
+        .set({ current_version: number })
+        .where('state', 'in', ['enabled', 'disabled', 'pending_deletion'])
+        // A service that has lost the lock may come late.
+        .where('current_version', '=', rotation.from)
+    : key.set({ state: 'enabled' }).where('state', '=', 'creating')
+  ).executeTakeFirst();
+  if (version.numUpdatedRows !== 1n || numUpdatedRows !== 1n) throw new NotFinished();
   if (rotation?.nextAt !== undefined) await putOff(tx, keyId, rotation.at, rotation.nextAt);
-  return true;
-}
-
-/** A service that has lost the lock may finish a version when another one has made the next already. */
-function laterOf(eb: ExpressionBuilder<Database, 'keys'>, number: number) {
-  return eb.case().when('current_version', '<', number).then(number).else(eb.ref('current_version')).end();
 }
 
 /** Unless somebody has turned rotation off meanwhile, or changed its period, which is not to be undone. */

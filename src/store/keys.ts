@@ -1,10 +1,12 @@
-import type { Kysely, Selectable } from 'kysely';
+import { type Kysely, type Selectable, sql } from 'kysely';
 import type { Database, KeyState, KeysTable, KeyVersionsTable } from './schema';
 
 export interface KeyRow extends Selectable<KeysTable> {
   /** Active ones only, oldest first. */
   readonly versions: readonly Selectable<KeyVersionsTable>[];
 }
+
+const DAY_MS = 86_400_000;
 
 /** What changes a key: whether it did, which it does not where the key is in a state that forbids it. */
 type Change = Promise<boolean>;
@@ -18,8 +20,13 @@ export interface KeyRepository {
   setState(id: string, state: 'enabled' | 'disabled'): Change;
   /** Not while the key is pending deletion. */
   setDescription(id: string, description: string): Change;
-  /** Of an enabled key only; `undefined` turns rotation off. */
+  /**
+   * Of an enabled key only; `undefined` turns rotation off. A key that has this period already keeps its next rotation:
+   * asking again must not put it off.
+   */
   setRotation(id: string, schedule: { days: number; nextAt: number } | undefined): Change;
+  /** No rotation is further away than the key's period: one that is was set by a clock that was ahead. */
+  bringBackRotations(now: number): Promise<void>;
   /** Enabled keys whose automatic rotation is due. */
   dueForRotation(now: number): Promise<string[]>;
 }
@@ -35,7 +42,7 @@ export function keyRepository(db: Kysely<Database>): KeyRepository {
   const update = async (
     id: string,
     states: readonly KeyState[],
-    values: Partial<Pick<Selectable<KeysTable>, UpdatedColumn>>,
+    values: Partial<Pick<Selectable<KeysTable>, 'state' | 'description'>>,
   ): Change => {
     const { numUpdatedRows } = await db
       .updateTable('keys')
@@ -59,11 +66,17 @@ export function keyRepository(db: Kysely<Database>): KeyRepository {
 
     setDescription: (id, description) => update(id, CHANGEABLE, { description }),
 
-    setRotation: (id, schedule) =>
-      update(id, ['enabled'], {
-        rotation_period_days: schedule?.days ?? null,
-        next_rotation_at: schedule?.nextAt ?? null,
-      }),
+    setRotation: (id, schedule) => setRotation(db, id, schedule),
+
+    async bringBackRotations(now) {
+      // In 64 bits: the days of a period are more milliseconds than fit into 32.
+      const furthest = sql<number>`${now} + cast(rotation_period_days as bigint) * ${DAY_MS}`;
+      await db
+        .updateTable('keys')
+        .set({ next_rotation_at: furthest })
+        .where('next_rotation_at', '>', furthest)
+        .execute();
+    },
 
     async dueForRotation(now) {
       const rows = await db
@@ -77,7 +90,29 @@ export function keyRepository(db: Kysely<Database>): KeyRepository {
   };
 }
 
-type UpdatedColumn = 'state' | 'description' | 'rotation_period_days' | 'next_rotation_at';
+async function setRotation(
+  db: Kysely<Database>,
+  id: string,
+  schedule: { readonly days: number; readonly nextAt: number } | undefined,
+): Change {
+  const { numUpdatedRows } = await db
+    .updateTable('keys')
+    .set((eb) => ({
+      rotation_period_days: schedule?.days ?? null,
+      next_rotation_at: schedule
+        ? eb
+            .case()
+            .when(eb('rotation_period_days', '=', schedule.days))
+            .then(eb.ref('next_rotation_at'))
+            .else(schedule.nextAt)
+            .end()
+        : null,
+    }))
+    .where('id', '=', id)
+    .where('state', '=', 'enabled')
+    .executeTakeFirst();
+  return numUpdatedRows === 1n;
+}
 
 type Rows = readonly Selectable<KeysTable>[];
 

@@ -46,6 +46,8 @@ export interface KeysTable {
   policy: ColumnType<string | null, string | null | undefined, string | null>;
   /** The version that new ciphertexts use. */
   current_version: number;
+  /** The highest number that a version was begun under: none is used again. */
+  last_version: Generated<number>;
   created_at: number;
   /** How many days a scheduled deletion waits. */
   deletion_window_days: Nullable<number>;

@@ -29,10 +29,10 @@ export interface Store {
   readonly grants: GrantRepository;
   /**
    * Does the work while nobody else, in this or any other process on the same store, does work of the same name. Waits
-   * at most 30 s for the others. Not for work that calls it again with the same name: that would wait for itself. Should
+   * at most 30 s for the others, and not at all behind very many. Not for work that calls it again with the same name: that would wait for itself. Should
    * PostgreSQL go away meanwhile, another process may begin before the work has ended.
    *
-   * @throws KmsError TOKEN_TIMEOUT, and whatever the work throws
+   * @throws KmsError TOKEN_TIMEOUT, THROTTLED, and whatever the work throws
    */
   readonly exclusively: Exclusively;
   /** Whether other processes of p11kms use the store, by all that can be seen. */

@@ -84,7 +84,9 @@ async function doom(client: KMSClient): Promise<void> {
 }
 
 const drainAll = () =>
-  inStore(site, (database) => database.exec(`UPDATE keys SET deletion_at = 1 WHERE state = 'deleting'`));
+  inStore(site, (database) =>
+    database.exec(`UPDATE keys SET deletion_heartbeat = 0 WHERE state = 'deleting'`),
+  );
 
 const count = (sql: string): number =>
   Number(inStore(site, (database) => database.prepare(`SELECT count(*) FROM ${sql}`).pluck().get()));

@@ -267,7 +267,7 @@ describe('ReEncrypt', () => {
     ['a doomed destination', 'KMSInvalidStateException', async () => ({ DestinationKeyId: await pending() })],
     [
       'an algorithm of asymmetric keys',
-      'UnsupportedOperationException',
+      'InvalidKeyUsageException',
       async () => ({ DestinationEncryptionAlgorithm: 'RSAES_OAEP_SHA_256' }),
     ],
     ['a dry run', 'DryRunOperationException', async () => ({ DryRun: true })],

@@ -124,7 +124,7 @@ describe('a key whose making fails', () => {
     client = kmsClient(server);
     await expectNothingLeft();
     expect(server.log()).toContainEqual(
-      expect.objectContaining({ message: 'removed keys whose making was cut short', count: 1 }),
+      expect.objectContaining({ message: 'removed a key version whose making was cut short', version: 1 }),
     );
     expect((await encrypt()).$metadata.httpStatusCode).toBe(200);
   });

@@ -40,7 +40,9 @@ const none = (keys: readonly string[], state: string) =>
 
 /** Nothing is in flight any more with these keys: waits until those of them that are being destroyed are gone. */
 async function destroyed(keys: readonly string[]): Promise<void> {
-  await query(pair.site, `update keys set deletion_at = 1 where id = any($1) and state = 'deleting'`, [keys]);
+  await query(pair.site, `update keys set deletion_heartbeat = 0 where id = any($1) and state = 'deleting'`, [
+    keys,
+  ]);
   await none(keys, 'deleting');
 }
 

@@ -42,7 +42,8 @@ export function timeMachine(execute: Execute): TimeMachine {
       execute(
         `UPDATE keys SET deletion_at = 1, deletion_heartbeat = 0 WHERE id = '${id}' AND state = 'pending_deletion'`,
       ),
-    drained: (id) => execute(`UPDATE keys SET deletion_at = 1 WHERE id = '${id}' AND state = 'deleting'`),
+    drained: (id) =>
+      execute(`UPDATE keys SET deletion_heartbeat = 0 WHERE id = '${id}' AND state = 'deleting'`),
   };
 }
 

@@ -115,7 +115,10 @@ describe('with the shim', () => {
 
   it('that disappears is noticed by the next ping, and by the workers that come after', async () => {
     const token = await fixture.open({ tokenWorkers: 1 });
-    await token.run('destroyObjects', { ids: [fixture.serviceKey.id] });
+    // Seen to be gone means nothing without the service key.
+    expect(await refusalOf(token.run('destroyObjects', { ids: [fixture.serviceKey.id] }))).toBe(
+      'KEY_UNAVAILABLE',
+    );
     expect(await refusalOf(token.ping())).toBe('KEY_UNAVAILABLE');
     await until(
       'no worker is left',

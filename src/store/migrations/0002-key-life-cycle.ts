@@ -29,6 +29,7 @@ async function addKeyColumns(db: Kysely<unknown>): Promise<void> {
     ['next_rotation_at', 'bigint'],
   ] as const;
   for (const [name, type] of columns) await db.schema.alterTable('keys').addColumn(name, type).execute();
+  await db.schema.alterTable('keys').addColumn('last_version', 'integer', notNull(1)).execute();
   // What housekeeping asks for every few seconds.
   await db.schema.createIndex('keys_deletion_at').on('keys').column('deletion_at').execute();
   await db.schema.createIndex('keys_next_rotation_at').on('keys').column('next_rotation_at').execute();

@@ -7,7 +7,9 @@ import { createArns } from '../../../src/kms/arns';
 import type { AuthenticatedData } from '../../../src/kms/authenticated-data';
 import { createGcmCalls } from '../../../src/kms/gcm-calls';
 import { createKeyDirectory } from '../../../src/kms/key-directory';
+import { removeUnfinished } from '../../../src/kms/key-versions';
 import type { Call, Kms, PrivateKeyExport } from '../../../src/kms/kms';
+import { createSingleFlight } from '../../../src/kms/single-flight';
 import { createUsageLog } from '../../../src/kms/usage-log';
 import { openStore } from '../../../src/store/store';
 import { FakeToken } from './fake-token';
@@ -58,6 +60,7 @@ export async function openDomain(options: DomainOptions = {}): Promise<Domain> {
     keys: createKeyDirectory(store, arns),
     gcmCalls: createGcmCalls(store, gcmCalls),
     usage: createUsageLog(store),
+    exhausted: createSingleFlight(),
     privateKeyExport,
     onRotated: () => undefined,
   };
@@ -84,3 +87,10 @@ export async function kmsErrorOf(promise: Promise<unknown>): Promise<KmsError> {
 }
 
 export const codeOf = async (promise: Promise<unknown>): Promise<string> => (await kmsErrorOf(promise)).code;
+
+/** How many unfinished versions one clean-up removes. */
+export async function cleanUp(kms: Kms): Promise<number> {
+  let count = 0;
+  await removeUnfinished(kms, { onRemoved: () => count++, onFailed: () => undefined });
+  return count;
+}

@@ -1,7 +1,6 @@
 import { KmsError } from '../../../src/errors';
-import { removeUnfinished } from '../../../src/kms/key-versions';
 import { createKey } from '../../../src/kms/keys';
-import { codeOf, newCall, openDomain } from './fixture';
+import { cleanUp, codeOf, newCall, openDomain } from './fixture';
 
 const unavailable = () => new KmsError('KEY_UNAVAILABLE', 'The token is not available.');
 
@@ -26,11 +25,11 @@ describe('removeUnfinished', () => {
     await expect(createKey(kms, newCall(), { description: 'cut short' })).rejects.toThrow('disk full');
     finish.mockRestore();
     expect(token.objects.size).toBe(4);
-    await expect(removeUnfinished(kms)).resolves.toBe(1);
+    await expect(cleanUp(kms)).resolves.toBe(1);
     expect([...token.objects.keys()]).toEqual([kept.current.encryptObject, kept.current.wrapObject]);
     expect(await kms.store.versions.unfinished()).toEqual([]);
     expect(await kms.store.versions.objects()).toEqual(new Set(token.objects.keys()));
-    await expect(removeUnfinished(kms)).resolves.toBe(0);
+    await expect(cleanUp(kms)).resolves.toBe(0);
   });
 
   it('forgets nothing while the token cannot be reached', async () => {
@@ -38,15 +37,15 @@ describe('removeUnfinished', () => {
     token.failAt('createKeyObjects', unavailable());
     token.failAt('destroyObjects', unavailable());
     await codeOf(createKey(kms, newCall(), { description: '' }));
-    expect(await codeOf(removeUnfinished(kms))).toBe('KEY_UNAVAILABLE');
+    expect(await codeOf(cleanUp(kms))).toBe('KEY_UNAVAILABLE');
     expect(await kms.store.versions.unfinished()).toHaveLength(1);
     token.work();
-    await expect(removeUnfinished(kms)).resolves.toBe(1);
+    await expect(cleanUp(kms)).resolves.toBe(1);
   });
 
   it('does not ask the token where nothing was cut short', async () => {
     const { kms, token } = await openDomain();
-    await expect(removeUnfinished(kms)).resolves.toBe(0);
+    await expect(cleanUp(kms)).resolves.toBe(0);
     expect(token.jobs).toEqual([]);
   });
 });

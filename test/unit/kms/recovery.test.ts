@@ -24,6 +24,7 @@ const key = (id: string, values: Partial<KeyRow> = {}): KeyRow => ({
   description: '',
   policy: null,
   current_version: 1,
+  last_version: 1,
   created_at: NOW - 50 * DAY_MS,
   deletion_window_days: null,
   deletion_at: null,
@@ -226,7 +227,7 @@ describe('versions that were being made at the time of the backup', () => {
     const given = contents([key('a', values)], [version('a', 1, { gcm_calls }), creating('a', 2)]);
     const { finish } = adjust(given, idsOf([...objects('a'), ...objects('a', 2)]));
     expect(finish).toEqual([
-      { version: { keyId: 'a', number: 2 }, rotation: { ...expected, at: NOW - 60_000 } },
+      { version: { keyId: 'a', number: 2 }, rotation: { from: 1, ...expected, at: NOW - 60_000 } },
     ]);
   });
 

@@ -24,7 +24,7 @@ describe('rotation on demand', () => {
     await setNext(kms, key, 1);
     await rotateDue(kms);
     await disableKeyRotation(kms, newCall(), key.id);
-    await rotateExhausted(kms, newCall(), await kms.keys.resolve(key.id));
+    await rotateExhausted(kms, await kms.keys.resolve(key.id));
     await onDemand(kms, key);
     expect(await codeOf(onDemand(kms, key))).toBe('LIMIT_EXCEEDED');
     expect(await versionsOf(kms, key)).toHaveLength(28);
@@ -84,7 +84,7 @@ describe('listKeyRotations', () => {
     await onDemand(kms, key);
     await setNext(kms, key, 1);
     await rotateDue(kms);
-    await rotateExhausted(kms, newCall(), await kms.keys.resolve(key.id));
+    await rotateExhausted(kms, await kms.keys.resolve(key.id));
     return domain;
   }
 

@@ -1,6 +1,5 @@
 import { KmsError } from '../../../src/errors';
 import { cancelKeyDeletion, scheduleKeyDeletion } from '../../../src/kms/key-deletion';
-import { removeUnfinished } from '../../../src/kms/key-versions';
 import { createKey, disableKey, enableKey } from '../../../src/kms/keys';
 import type { Kms } from '../../../src/kms/kms';
 import {
@@ -9,7 +8,7 @@ import {
   rotateDueKeys,
   rotateExhausted,
 } from '../../../src/kms/rotation';
-import { codeOf, newCall, openDomain } from './fixture';
+import { cleanUp, codeOf, newCall, openDomain } from './fixture';
 import { decryptAll, encryptUnder, onDemand, rotateDue, setNext, versionsOf, withKey } from './rotating';
 
 const DAY = 86_400_000;
@@ -136,6 +135,18 @@ describe('automatic rotation', () => {
   });
 });
 
+it('EnableKeyRotation goes by the store, whatever this instance remembers', async () => {
+  const here = await withKey();
+  const { kms, key } = here;
+  const there = await openDomain({ sharing: here });
+  const wanted = { keyId: key.id, periodInDays: 365 };
+  await enableKeyRotation(kms, newCall(), wanted);
+  await kms.keys.resolve(key.id);
+  await disableKeyRotation(there.kms, newCall(), key.id);
+  await enableKeyRotation(kms, newCall(), wanted);
+  expect(await kms.store.keys.find(key.id)).toMatchObject({ rotation_period_days: 365 });
+});
+
 describe('a rotation that fails', () => {
   it('leaves the key as it was, and is tried again', async () => {
     const { kms, token, key } = await withKey();
@@ -149,7 +160,8 @@ describe('a rotation that fails', () => {
     expect(await rotateDue(kms)).toEqual([key.id]);
     expect(await versionsOf(kms, key)).toEqual([
       [1, null],
-      [2, 'automatic'],
+      // The number of the one that failed is not used again.
+      [3, 'automatic'],
     ]);
   });
 
@@ -168,7 +180,7 @@ describe('a rotation that fails', () => {
     ]);
     for (const id of late?.objects ?? []) token.objects.set(id, 'made after all');
     const { ciphertext } = await encryptUnder(kms, key);
-    expect(await removeUnfinished(kms)).toBe(1);
+    expect(await cleanUp(kms)).toBe(1);
     expect(token.objects.size).toBe(4);
     await decryptAll(kms, [ciphertext]);
     await onDemand(kms, key);
@@ -186,10 +198,12 @@ describe('a rotation that fails', () => {
       if (JSON.stringify(input).includes(stuck)) throw new Error('stuck');
       return run(name, input, ...rest);
     });
+    const failed: string[] = [];
     const rotated: string[] = [];
     const observed = { ...kms, onRotated: (id: string) => rotated.push(id) };
-    await expect(rotateDueKeys(observed)).rejects.toThrow('stuck');
+    await expect(rotateDueKeys(observed, (id) => failed.push(id))).rejects.toThrow('stuck');
     expect(rotated.sort()).toEqual([keys[0]?.id, keys[2]?.id].sort());
+    expect(failed).toEqual([keys[1]?.id]);
   });
 
   it('through a crash leaves the key as it was', async () => {
@@ -199,7 +213,7 @@ describe('a rotation that fails', () => {
     await expect(onDemand(kms, key)).rejects.toThrow('killed');
     expect(token.objects.size).toBe(4);
     const after = await openDomain({ sharing: domain });
-    expect(await removeUnfinished(after.kms)).toBe(1);
+    expect(await cleanUp(after.kms)).toBe(1);
     const { encryptObject, wrapObject } = key.current;
     expect([...after.token.objects.keys()].sort()).toEqual([encryptObject, wrapObject].sort());
     await onDemand(after.kms, key);
@@ -209,11 +223,11 @@ describe('a rotation that fails', () => {
 
 it('an exhausted version is rotated once, whoever says so, and only while the key is enabled', async () => {
   const { kms, key } = await withKey();
-  await rotateExhausted(kms, newCall(), key);
-  await rotateExhausted(kms, newCall(), key);
+  await rotateExhausted(kms, key);
+  await rotateExhausted(kms, key);
   expect(await versionsOf(kms, key)).toHaveLength(2);
   const rotated = await kms.keys.resolve(key.id);
   await disableKey(kms, newCall(), key.id);
-  await rotateExhausted(kms, newCall(), rotated);
+  await rotateExhausted(kms, rotated);
   expect(await versionsOf(kms, key)).toHaveLength(2);
 });

@@ -75,7 +75,7 @@ describe.each(engines)('deletions on $name', ({ open, newAddress, database }) =>
       await store.deletions.schedule(idOf(1), WINDOW);
       await store.heartbeat.advance(100, heartbeat);
       expect(await store.deletions.due(now)).toEqual(due ? [idOf(1)] : []);
-      await expect(store.deletions.begin(idOf(1), now)).resolves.toBe(due);
+      await expect(store.deletions.begin(idOf(1), now, 0)).resolves.toBe(due);
       expect(await stateOf(store)).toBe(due ? 'deleting' : 'pending_deletion');
     });
   });
@@ -92,19 +92,21 @@ describe.each(engines)('deletions on $name', ({ open, newAddress, database }) =>
   describe('the destruction of a key', () => {
     it('is begun once, from when it counts, and cannot be cancelled', async () => {
       const store = await withDueKey();
-      await expect(store.deletions.begin(idOf(1), 6_000)).resolves.toBe(true);
-      await expect(store.deletions.begin(idOf(1), 6_001)).resolves.toBe(false);
+      await expect(store.deletions.begin(idOf(1), 6_000, 50)).resolves.toBe(true);
+      await expect(store.deletions.begin(idOf(1), 6_001, 0)).resolves.toBe(false);
       await expect(store.deletions.cancel(idOf(1))).resolves.toBe(false);
       await expect(store.deletions.schedule(idOf(1), WINDOW)).resolves.toBe(false);
       expect(await store.deletions.due(1e15)).toEqual([]);
-      expect(await store.deletions.begun(5_999)).toEqual([]);
-      expect(await store.deletions.begun(6_000)).toEqual([idOf(1)]);
+      await store.heartbeat.advance(1_100, 1_149);
+      expect(await store.deletions.begun()).toEqual([]);
+      await store.heartbeat.advance(1_149, 1_150);
+      expect(await store.deletions.begun()).toEqual([idOf(1)]);
     });
 
     it('is begun only for a key that is due', async () => {
       const store = await withDueKey();
-      await expect(store.deletions.begin(idOf(2), 1e15)).resolves.toBe(false);
-      await expect(store.deletions.begin(idOf(3), 1e15)).resolves.toBe(false);
+      await expect(store.deletions.begin(idOf(2), 1e15, 0)).resolves.toBe(false);
+      await expect(store.deletions.begin(idOf(3), 1e15, 0)).resolves.toBe(false);
       expect(await stateOf(store, 2)).toBe('enabled');
     });
 
@@ -113,7 +115,7 @@ describe.each(engines)('deletions on $name', ({ open, newAddress, database }) =>
       const [one, other] = [await withDueKey(address), await open(address)];
       const attempts = Array.from({ length: 8 }, (_, index) => {
         const { deletions } = index % 4 < 2 ? one : other;
-        return index % 2 ? deletions.cancel(idOf(1)) : deletions.begin(idOf(1), 6_000);
+        return index % 2 ? deletions.cancel(idOf(1)) : deletions.begin(idOf(1), 6_000, 0);
       });
       const won = (await Promise.all(attempts)).flatMap((winner, index) => (winner ? [index] : []));
       expect(won).toHaveLength(1);
@@ -124,21 +126,24 @@ describe.each(engines)('deletions on $name', ({ open, newAddress, database }) =>
       const store = await withKey();
       await addKey(store, 2);
       const number = await store.versions.beginNext(idOf(1), { encryptObject: 'e-2', wrapObject: 'w-2' });
-      await store.versions.finish({ keyId: idOf(1), number }, { cause: 'on_demand', at: 1 });
+      await store.versions.finish({ keyId: idOf(1), number }, { from: 1, cause: 'on_demand', at: 1 });
       await store.versions.beginNext(idOf(1), { encryptObject: 'e-3', wrapObject: 'w-3' });
       expect(await store.deletions.objects(idOf(1))).toEqual([]);
       await store.deletions.schedule(idOf(1), { ...WINDOW, windowMs: 0 });
       expect(await store.deletions.objects(idOf(1))).toEqual([]);
-      await store.deletions.begin(idOf(1), 5_000);
+      await store.deletions.begin(idOf(1), 5_000, 0);
       const { encryptObject, wrapObject } = newKey(1);
-      const objects = [encryptObject, wrapObject, 'e-2', 'w-2', 'e-3', 'w-3'];
-      expect((await store.deletions.objects(idOf(1))).sort()).toEqual([...objects].sort());
+      expect(await store.deletions.objects(idOf(1))).toEqual([
+        [encryptObject, wrapObject],
+        ['e-2', 'w-2'],
+        ['e-3', 'w-3'],
+      ]);
       expect(await store.deletions.objects(idOf(2))).toEqual([]);
     });
 
     it('shows the key until it is buried', async () => {
       const store = await withDueKey();
-      await store.deletions.begin(idOf(1), 6_000);
+      await store.deletions.begin(idOf(1), 6_000, 0);
       expect(await stateOf(store)).toBe('deleting');
       expect((await store.keys.list(10)).map(({ id }) => id)).toEqual([idOf(1), idOf(2)]);
       await expect(store.deletions.bury(idOf(1))).resolves.toBe(true);
@@ -151,7 +156,7 @@ describe.each(engines)('deletions on $name', ({ open, newAddress, database }) =>
     it('leaves the key out and is whole', async () => {
       const address = await newAddress();
       const store = await withDueKey(address);
-      await store.deletions.begin(idOf(1), 6_000);
+      await store.deletions.begin(idOf(1), 6_000, 0);
       const listing = store.keys.list(10);
       const [keys] = await Promise.all([listing, store.deletions.bury(idOf(1))]);
       for (const { versions } of keys) expect(versions).not.toEqual([]);
@@ -181,7 +186,7 @@ describe.each(engines)('deletions on $name', ({ open, newAddress, database }) =>
         await store.grants.create(grant, 10);
         await store.tags.set(idOf(number), [{ name: 'team', value: 'blue' }], 10);
       }
-      await store.deletions.begin(idOf(1), 6_000);
+      await store.deletions.begin(idOf(1), 6_000, 0);
       await store.deletions.bury(idOf(1));
       return store;
     }
@@ -237,11 +242,11 @@ describe.each(engines)('deletions on $name', ({ open, newAddress, database }) =>
           store.keys.setRotation(id, { days: 90, nextAt: 1 }),
           store.deletions.schedule(id, NEW),
           store.deletions.cancel(id),
-          store.deletions.begin(id, 1e15),
+          store.deletions.begin(id, 1e15, 0),
           store.deletions.bury(id),
         ]),
       ).toEqual(Array(7).fill(false));
-      expect(await store.deletions.begun(1e15)).toEqual([]);
+      expect(await store.deletions.begun()).toEqual([]);
       await store.usage.record([{ key_id: id, operation: 'Encrypt', request_id: 'r', used_at: 9 }]);
       expect(await store.usage.find(id)).toBeUndefined();
     });

@@ -42,6 +42,20 @@ describe.each(engines)('exclusive work on $name', ({ open }) => {
     expect(steps).toEqual(['a', 'b', 'c'].flatMap((name) => [`${name} begins`, `${name} ends`]));
   });
 
+  it('is refused at once where very many wait for it, and the others have their turn', async () => {
+    const store = await open();
+    const first = work();
+    const calls = [store.exclusively('token-objects', first.run)];
+    await first.begun;
+    for (let count = 0; count < 64; count++)
+      calls.push(store.exclusively('token-objects', async () => undefined));
+    await expect(store.exclusively('token-objects', async () => undefined)).rejects.toMatchObject({
+      code: 'THROTTLED',
+    });
+    first.end();
+    await expect(Promise.all(calls)).resolves.toHaveLength(65);
+  });
+
   it('does not wait for work of another name', async () => {
     const store = await open();
     const result = store.exclusively('start', () => store.exclusively('token-objects', async () => 'inner'));

@@ -151,7 +151,7 @@ describe.each(engines)('grants on $name', ({ open }) => {
     await store.deletions.schedule(id, { windowDays: 7, windowMs: 0, at: 0 });
     await forbidden(id);
     expect(await idsOf(store.grants.list({ limit: 10 }))).toEqual([grantId(1)]);
-    await store.deletions.begin(id, 1);
+    await store.deletions.begin(id, 1, 0);
     await store.deletions.bury(id);
     await forbidden(id);
     expect(await store.grants.list({ limit: 10 })).toEqual([]);

@@ -25,7 +25,7 @@ describe.each(engines)('key policies on $name', ({ open }) => {
     await store.versions.beginKey(newKey(2));
     await store.deletions.schedule(id, { windowDays: 7, windowMs: 0, at: 0 });
     await expect(store.keyPolicies.put(id, '1')).resolves.toBe(true);
-    await store.deletions.begin(id, 1);
+    await store.deletions.begin(id, 1, 0);
     await expect(store.keyPolicies.put(id, '2')).resolves.toBe(true);
     expect(await store.keyPolicies.find(id)).toBe('2');
     await store.deletions.bury(id);

@@ -41,6 +41,7 @@ describe.each(engines)('key versions on $name', ({ open, newAddress, database, c
         id: key.id,
         state: 'enabled',
         description: 'key 1',
+        last_version: 1,
         current_version: 1,
         created_at,
         policy: null,
@@ -116,7 +117,7 @@ describe.each(engines)('key versions on $name', ({ open, newAddress, database, c
       const store = await open();
       const id = await addKey(store, 1);
       const second = await store.versions.beginNext(id, { encryptObject: 'e-2', wrapObject: 'w-2' });
-      await store.versions.finish({ keyId: id, number: second }, { cause: 'automatic', at: 1 });
+      await store.versions.finish({ keyId: id, number: second }, { from: 1, cause: 'automatic', at: 1 });
       await store.versions.beginNext(id, { encryptObject: 'e-3', wrapObject: 'w-3' });
       const numbers = async () => (await store.keys.find(id))?.versions.map(({ number }) => number);
       expect(await numbers()).toEqual([1, 2]);
@@ -142,7 +143,11 @@ describe.each(engines)('key versions on $name', ({ open, newAddress, database, c
       const store = await open();
       const keyId = await addKey(store, 1);
       await store.keys.setRotation(keyId, { days: 90, nextAt: 1_000 });
-      return { store, keyId, rotation: { cause: 'automatic', at: 2_000, nextAt: 2_000 + 90 * DAY } as const };
+      return {
+        store,
+        keyId,
+        rotation: { from: 1, cause: 'automatic', at: 2_000, nextAt: 2_000 + 90 * DAY } as const,
+      };
     }
 
     it('makes the new version the current one, says why and when, and is due again a period later', async () => {
@@ -169,7 +174,7 @@ describe.each(engines)('key versions on $name', ({ open, newAddress, database, c
     it('that was not automatic leaves the schedule alone', async () => {
       const { store, keyId } = await withDueKey();
       const number = await store.versions.beginNext(keyId, objects(2));
-      await store.versions.finish({ keyId, number }, { cause: 'on_demand', at: 2_000 });
+      await store.versions.finish({ keyId, number }, { from: 1, cause: 'on_demand', at: 2_000 });
       expect(await store.keys.find(keyId)).toMatchObject({ current_version: 2, next_rotation_at: 1_000 });
     });
 
@@ -196,7 +201,9 @@ describe.each(engines)('key versions on $name', ({ open, newAddress, database, c
       await expect(store.versions.finish({ keyId, number: second }, rotation)).resolves.toBe(true);
       const third = await store.versions.beginNext(keyId, objects(3));
       await store.deletions.schedule(keyId, { windowDays: 7, windowMs: 7, at: 7 });
-      await expect(store.versions.finish({ keyId, number: third }, rotation)).resolves.toBe(true);
+      await expect(store.versions.finish({ keyId, number: third }, { ...rotation, from: 2 })).resolves.toBe(
+        true,
+      );
       expect(await store.keys.find(keyId)).toMatchObject({ state: 'pending_deletion', current_version: 3 });
     });
 
@@ -205,10 +212,27 @@ describe.each(engines)('key versions on $name', ({ open, newAddress, database, c
       await store.identity.read();
       const number = await store.versions.beginNext(keyId, objects(2));
       await store.deletions.schedule(keyId, { windowDays: 7, windowMs: 0, at: 0 });
-      await expect(store.deletions.begin(keyId, 1)).resolves.toBe(true);
-      await expect(store.versions.finish({ keyId, number }, rotation)).rejects.toThrow('is being destroyed');
+      await expect(store.deletions.begin(keyId, 1, 0)).resolves.toBe(true);
+      await expect(store.versions.finish({ keyId, number }, rotation)).resolves.toBe(false);
       expect(await store.keys.find(keyId)).toMatchObject({ current_version: 1, versions: [{ number: 1 }] });
-      expect(await store.deletions.objects(keyId)).toEqual(expect.arrayContaining(['e-2', 'w-2']));
+      expect(await store.deletions.objects(keyId)).toContainEqual(['e-2', 'w-2']);
+    });
+
+    it('that comes late, when another one has been finished, is not finished', async () => {
+      const { store, keyId, rotation } = await withDueKey();
+      const late = await store.versions.beginNext(keyId, objects(2));
+      const number = await store.versions.beginNext(keyId, objects(3));
+      await expect(store.versions.finish({ keyId, number }, rotation)).resolves.toBe(true);
+      await expect(store.versions.finish({ keyId, number: late }, rotation)).resolves.toBe(false);
+      expect(await store.keys.find(keyId)).toMatchObject({ current_version: 3 });
+      expect(await store.versions.unfinished()).toMatchObject([{ number: late }]);
+    });
+
+    it('never takes a number again, also of a version that was forgotten', async () => {
+      const { store, keyId } = await withDueKey();
+      const number = await store.versions.beginNext(keyId, objects(2));
+      await remove(store, { keyId, number });
+      expect(await store.versions.beginNext(keyId, objects(3))).toBe(number + 1);
     });
 
     it('takes the next number while one before it is unfinished, and numbers only grow', async () => {
@@ -249,9 +273,9 @@ describe.each(engines)('key versions on $name', ({ open, newAddress, database, c
       const keyId = await addKey(store, 1);
       const number = await store.versions.beginNext(keyId, objects(2));
       await expect(store.versions.claimRemoval({ keyId, number })).resolves.toBe(true);
-      await expect(store.versions.finish({ keyId, number }, { cause: 'automatic', at: 1 })).resolves.toBe(
-        false,
-      );
+      await expect(
+        store.versions.finish({ keyId, number }, { from: 1, cause: 'automatic', at: 1 }),
+      ).resolves.toBe(false);
       // Whoever was cut short between the two finds it again.
       expect(await store.versions.unfinished()).toMatchObject([{ keyId, number }]);
       await expect(store.versions.claimRemoval({ keyId, number })).resolves.toBe(true);
@@ -286,7 +310,7 @@ describe.each(engines)('key versions on $name', ({ open, newAddress, database, c
       const store = await open();
       const keyId = await addKey(store, 1);
       const number = await store.versions.beginNext(keyId, objects(2));
-      await store.versions.finish({ keyId, number }, { cause: 'exhausted', at: 1 });
+      await store.versions.finish({ keyId, number }, { from: 1, cause: 'exhausted', at: 1 });
       expect(await reserve(store, 2 ** 32, 2 ** 32)).toBe(2 ** 32);
       expect(await reserve(store, 1, 2 ** 32)).toBe(0);
       expect(await reserve(store, 1, 2 ** 32, 2)).toBe(1);

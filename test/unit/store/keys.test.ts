@@ -1,3 +1,4 @@
+import type { Store } from '../../../src/store/store';
 import { addKey, engines, idOf, newKey } from './fixture';
 
 describe.each(engines)('keys on $name', ({ open, newAddress, database }) => {
@@ -19,6 +20,35 @@ describe.each(engines)('keys on $name', ({ open, newAddress, database }) => {
       const store = await open();
       await addKey(store, 1);
       expect(await store.keys.find(id)).toBeUndefined();
+    });
+  });
+
+  describe('automatic rotation', () => {
+    const DAY = 86_400_000;
+    const nextOf = async (store: Store, id: string) => (await store.keys.find(id))?.next_rotation_at;
+
+    it('that is asked for again with the same period is not put off', async () => {
+      const store = await open();
+      const id = await addKey(store, 1);
+      await expect(store.keys.setRotation(id, { days: 90, nextAt: 1_000 })).resolves.toBe(true);
+      await expect(store.keys.setRotation(id, { days: 90, nextAt: 2_000 })).resolves.toBe(true);
+      expect(await nextOf(store, id)).toBe(1_000);
+      await store.keys.setRotation(id, { days: 91, nextAt: 3_000 });
+      expect(await nextOf(store, id)).toBe(3_000);
+      await store.keys.setRotation(id, undefined);
+      await store.keys.setRotation(id, { days: 91, nextAt: 4_000 });
+      expect(await nextOf(store, id)).toBe(4_000);
+    });
+
+    it('is never further away than its period', async () => {
+      const store = await open();
+      const [near, far] = [await addKey(store, 1), await addKey(store, 2)];
+      await store.keys.setRotation(near, { days: 2_560, nextAt: 1_000 + 2_560 * DAY });
+      await store.keys.setRotation(far, { days: 2_560, nextAt: 1_001 + 2_560 * DAY });
+      await store.keys.bringBackRotations(1_000);
+      for (const id of [near, far]) expect(await nextOf(store, id)).toBe(1_000 + 2_560 * DAY);
+      await store.keys.bringBackRotations(0);
+      expect(await nextOf(store, near)).toBe(2_560 * DAY);
     });
   });
 

@@ -75,7 +75,7 @@ describe.each(engines)('a restored store on $name', ({ open }) => {
       ...nothing,
       finish: [
         { version: { keyId: idOf(1), number: 1 } },
-        { version: { keyId: idOf(3), number: 2 }, rotation: { cause: 'on_demand', at: NOW } },
+        { version: { keyId: idOf(3), number: 2 }, rotation: { from: 1, cause: 'on_demand', at: NOW } },
       ],
       forget: [{ keyId: idOf(2), number: 1 }],
     });
@@ -110,7 +110,9 @@ describe.each(engines)('a restored store on $name', ({ open }) => {
         ...nothing,
         gcmCalls: { skipped: 10, bound: 1_000 },
         // The key is in the making: it cannot be rotated.
-        finish: [{ version: { keyId: idOf(1), number: 1 }, rotation: { cause: 'automatic', at: NOW } }],
+        finish: [
+          { version: { keyId: idOf(1), number: 1 }, rotation: { from: 1, cause: 'automatic', at: NOW } },
+        ],
       }),
     ).rejects.toThrow();
     expect(await store.recovery.read()).toEqual(before);

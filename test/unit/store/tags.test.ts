@@ -97,7 +97,7 @@ describe.each(engines)('tags on $name', ({ open }) => {
     const id = await addKey(store, 1);
     await store.tags.set(id, [tag('a')], 50);
     await store.deletions.schedule(id, { windowDays: 7, windowMs: 0, at: 0 });
-    await store.deletions.begin(id, 1);
+    await store.deletions.begin(id, 1, 0);
     await store.deletions.bury(id);
     expect(await store.tags.list(id, 10)).toEqual([]);
     await expect(store.tags.set(id, [tag('b')], 50)).resolves.toBe('forbidden');
