@@ -1,6 +1,7 @@
 /** Grant constraints: the encryption context that a grant's operations need. */
 import { KmsError } from '../errors';
 import type { EncryptionContext } from './encryption-context';
+import { textLength } from './text-length';
 
 /** `equals`: the context must be this one; `subset`: it must have these pairs, and may have others. */
 export interface GrantConstraints {
@@ -25,7 +26,7 @@ export function checkConstraints(
   const pairs = equals ?? subset;
   if (!pairs) return undefined;
   if (pairs.size > MAX_PAIRS) throw tooMuch(`can have at most ${MAX_PAIRS} pairs.`);
-  if ([...pairs].flat().some((text) => text.length > MAX_LENGTH)) {
+  if ([...pairs].flat().some((text) => textLength(text) > MAX_LENGTH)) {
     throw tooMuch(`can have keys and values of at most ${MAX_LENGTH} characters.`);
   }
   return { kind: equals ? 'equals' : 'subset', pairs };

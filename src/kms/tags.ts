@@ -5,6 +5,7 @@ import { assertNotPendingDeletion } from './key-state';
 import { changeKey, describeKeyWithoutAlias } from './keys';
 import type { Call, Kms } from './kms';
 import { type Page, pageOf } from './page';
+import { textLength } from './text-length';
 
 const TAGS_PER_KEY = 50;
 /** In characters. */
@@ -95,4 +96,4 @@ function nameOf(marker: string): string {
 
 /** What no tag can be called is nothing to ask a store for: PostgreSQL refuses U+0000. */
 const couldBeName = (name: string): boolean =>
-  name !== '' && [...name].length <= MAX_TAG_NAME_LENGTH && ALLOWED.test(name) && !RESERVED.test(name);
+  name !== '' && textLength(name) <= MAX_TAG_NAME_LENGTH && ALLOWED.test(name) && !RESERVED.test(name);

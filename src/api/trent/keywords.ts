@@ -5,6 +5,7 @@ import type {
   DataValidationCxt,
   SchemaValidateFunction,
 } from 'ajv/dist/types';
+import { textLength } from '../../kms/text-length';
 import { decodeBase64 } from './base64';
 import { conversionFault, lengthBetween, unlike, WITHOUT_NUL } from './wording';
 
@@ -103,8 +104,7 @@ function judgeTextList(limits: TextList, value: readonly unknown[]): Finding | u
   if (fault !== undefined) return { keyword: 'constraint', message: fault };
   const fits = (text: unknown) =>
     typeof text === 'string' &&
-    text.length >= minLength &&
-    text.length <= maxLength &&
+    lengthBetween(textLength(text), minLength, maxLength) === undefined &&
     (values?.includes(text) ?? true);
   if (value.every(fits)) return value.some((text) => String(text).includes('\0')) ? NUL_IN_LIST : undefined;
   const constraints = [

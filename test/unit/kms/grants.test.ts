@@ -162,12 +162,15 @@ describe('constraints', () => {
   it('are one of the two, of at most 8 pairs of at most 384 characters', () => {
     expect(checkConstraints(undefined, undefined)).toBeUndefined();
     expect(checkConstraints(pairs(8, 384), undefined)).toEqual({ kind: 'equals', pairs: pairs(8, 384) });
+    const astral = new Map([['𐐀'.repeat(384), '𐐀'.repeat(384)]]);
+    expect(checkConstraints(astral, undefined)).toEqual({ kind: 'equals', pairs: astral });
     expect(checkConstraints(undefined, pairs(0))).toEqual({ kind: 'subset', pairs: new Map() });
     const refusals = [
       [pairs(1), pairs(0), 'INVALID_REQUEST'],
       [pairs(9), undefined, 'LIMIT_EXCEEDED'],
       [undefined, pairs(1, 385), 'LIMIT_EXCEEDED'],
       [undefined, new Map([['k'.repeat(385), 'v']]), 'LIMIT_EXCEEDED'],
+      [undefined, new Map([['k', '𐐀'.repeat(385)]]), 'LIMIT_EXCEEDED'],
     ] as const;
     for (const [equals, subset, code] of refusals) {
       expect(() => checkConstraints(equals, subset)).toThrow(expect.objectContaining({ code }));
