@@ -32,3 +32,37 @@ describe('the length of a text', () => {
     expect(await ask('UntagResource', { TagKeys: [longer] })).toMatchObject(TOO_LONG);
   });
 });
+
+describe('text that is not well-formed', () => {
+  const REFUSAL = { __type: 'ValidationException' };
+  const GRANT = { GranteePrincipal: 'arn:aws:iam::111122223333:user/alice', Operations: ['Encrypt'] };
+
+  it.each<[string, object]>([
+    ['UpdateKeyDescription', { Description: '\ud800x' }],
+    ['CreateKey', { Description: 'x\udc00' }],
+    ['CreateGrant', { ...GRANT, Constraints: { EncryptionContextEquals: { a: '\ud800' } } }],
+    ['CreateGrant', { ...GRANT, Constraints: { EncryptionContextSubset: { '\udc00\ud800': 'a' } } }],
+    ['Encrypt', { Plaintext: 'AAAA', EncryptionContext: { a: '\ud800' } }],
+    ['DescribeKey', { GrantTokens: ['\ud800'] }],
+  ])('is refused by %s: %j', async (operation, members) => {
+    const { ask } = await withKey();
+    expect(await ask(operation, members)).toMatchObject(REFUSAL);
+    expect(await ask('DescribeKey')).toMatchObject({ KeyMetadata: { Description: 'as it was' } });
+    expect(await ask('ListGrants')).toMatchObject({ Grants: [] });
+  });
+
+  it('is not repeated, nor made by cutting a long text', async () => {
+    const { ask } = await withKey();
+    for (const Description of ['\ud800x', `x${'𐐀'.repeat(8192)}`]) {
+      const { message } = (await ask('UpdateKeyDescription', { Description })) as { message: string };
+      expect(message).toContain("at 'description' failed to satisfy constraint");
+      expect(message.isWellFormed()).toBe(true);
+    }
+  });
+
+  it('is not what surrogate pairs are', async () => {
+    const { ask } = await withKey();
+    expect(await ask('UpdateKeyDescription', { Description: '\ud83d\ude00' })).toEqual({});
+    expect(await ask('DescribeKey')).toMatchObject({ KeyMetadata: { Description: '😀' } });
+  });
+});
