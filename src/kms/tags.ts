@@ -4,7 +4,7 @@ import type { Tag } from './key';
 import { assertNotPendingDeletion } from './key-state';
 import { changeKey, describeKeyWithoutAlias } from './keys';
 import type { Call, Kms } from './kms';
-import { type Page, pageOf } from './page';
+import { invalidMarker, type Page, pageOf } from './page';
 import { textLength } from './text-length';
 
 const TAGS_PER_KEY = 50;
@@ -91,7 +91,7 @@ const markerOf = (name: string): string => Buffer.from(name, 'utf8').toString('b
 function nameOf(marker: string): string {
   const name = Buffer.from(marker, 'base64url').toString('utf8');
   if (markerOf(name) === marker && couldBeName(name)) return name;
-  throw new KmsError('INVALID_MARKER', 'The marker is not valid.');
+  throw invalidMarker();
 }
 
 /** What no tag can be called is nothing to ask a store for: PostgreSQL refuses U+0000. */

@@ -177,6 +177,13 @@ describe('constraints', () => {
     }
   });
 
+  it.each(['equals', 'subset'] as const)('are kept as "%s", the same for the same pairs', (kind) => {
+    const encode = (...of: [string, string][]) => encodeConstraints({ kind, pairs: new Map(of) });
+    expect(encode(['b', '2'], ['a', '1'])).toBe(`{"${kind}":{"a":"1","b":"2"}}`);
+    expect(encode(['a', '1'], ['b', '2'])).toBe(encode(['b', '2'], ['a', '1']));
+    expect(decodeConstraints(encode())).toEqual({ kind, pairs: new Map() });
+  });
+
   it('are kept with all their keys', () => {
     const constraints = {
       kind: 'equals',
