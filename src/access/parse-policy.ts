@@ -35,7 +35,7 @@ const STATEMENT_MEMBERS = [
 ] as const;
 
 const HOST_NAME = /^[a-z0-9-]+(\.[a-z0-9-]+)+$/;
-const PROVIDER_ARN = /^arn:[a-z][a-z0-9-]*:iam::[A-Za-z0-9-]+:(saml|oidc)-provider\/[\w+=,.@:/-]+$/;
+const PROVIDER_ARN = /^arn:[a-z0-9-]+:iam::[A-Za-z0-9-]+:(saml|oidc)-provider\/[\w+=,.@:/-]+$/;
 const ACTION = /^(\*|(\*|[A-Za-z0-9-]+):[A-Za-z0-9*?]+)$/;
 /** Some ARNs here have fewer fields than AWS's. */
 const RESOURCE = /^(\*|arn:[^:\s]+:\S+)$/;

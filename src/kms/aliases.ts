@@ -8,7 +8,7 @@ import { isAlias } from './key-reference';
 import { pendingDeletion } from './key-state';
 import { describeKey, describeKeyWithoutAlias } from './keys';
 import type { Call, Kms } from './kms';
-import { type Page, pageOf } from './page';
+import { invalidMarker, type Page, pageOf } from './page';
 
 const PREFIX = 'alias/';
 /** Names that begin so belong to Amazon's services. */
@@ -104,8 +104,7 @@ export async function listAliases(
   call: Call,
   { keyId, limit, marker }: { keyId?: string; limit: number; marker?: string },
 ): Promise<Page<Alias>> {
-  if (marker !== undefined && !marker.startsWith(PREFIX))
-    throw new KmsError('INVALID_MARKER', 'The marker is not valid.');
+  if (marker !== undefined && !marker.startsWith(PREFIX)) throw invalidMarker();
   const key = keyId === undefined ? undefined : await describeKeyWithoutAlias(kms, call, keyId);
   const rows = await kms.store.aliases.list(limit + 1, marker, key?.id);
   return pageOf(

@@ -1,6 +1,7 @@
 /** Grant constraints: the encryption context that a grant's operations need. */
 import { KmsError } from '../errors';
 import type { EncryptionContext } from './encryption-context';
+import { textLength } from './text-length';
 
 /** `equals`: the context must be this one; `subset`: it must have these pairs, and may have others. */
 export interface GrantConstraints {
@@ -8,13 +9,12 @@ export interface GrantConstraints {
   readonly pairs: EncryptionContext;
 }
 
-const MEMBERS = { equals: 'EncryptionContextEquals', subset: 'EncryptionContextSubset' } as const;
 const MAX_PAIRS = 8;
 const MAX_LENGTH = 384;
 
 /**
- * @param equals `EncryptionContextEquals` of a request
- * @param subset `EncryptionContextSubset` of a request
+ * Of the two kinds, a grant has one or none.
+ *
  * @throws KmsError INVALID_REQUEST where there are both, LIMIT_EXCEEDED
  */
 export function checkConstraints(
@@ -25,7 +25,7 @@ export function checkConstraints(
   const pairs = equals ?? subset;
   if (!pairs) return undefined;
   if (pairs.size > MAX_PAIRS) throw tooMuch(`can have at most ${MAX_PAIRS} pairs.`);
-  if ([...pairs].flat().some((text) => text.length > MAX_LENGTH)) {
+  if ([...pairs].flat().some((text) => textLength(text) > MAX_LENGTH)) {
     throw tooMuch(`can have keys and values of at most ${MAX_LENGTH} characters.`);
   }
   return { kind: equals ? 'equals' : 'subset', pairs };
@@ -36,11 +36,11 @@ const tooMuch = (what: string): KmsError => new KmsError('LIMIT_EXCEEDED', `A gr
 /** As the store keeps it: JSON, the same for the same constraints. */
 export function encodeConstraints({ kind, pairs }: GrantConstraints): string {
   const sorted = [...pairs].sort(([a], [b]) => (a < b ? -1 : 1));
-  return JSON.stringify({ [MEMBERS[kind]]: Object.fromEntries(sorted) });
+  return JSON.stringify({ [kind]: Object.fromEntries(sorted) });
 }
 
 export function decodeConstraints(text: string): GrantConstraints {
-  const members = JSON.parse(text) as Partial<Record<string, Record<string, string>>>;
-  const kind = members[MEMBERS.equals] ? 'equals' : 'subset';
-  return { kind, pairs: new Map(Object.entries(members[MEMBERS[kind]] ?? {})) };
+  const kinds = JSON.parse(text) as Partial<Record<GrantConstraints['kind'], Record<string, string>>>;
+  const kind = kinds.equals ? 'equals' : 'subset';
+  return { kind, pairs: new Map(Object.entries(kinds[kind] ?? {})) };
 }

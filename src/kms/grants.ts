@@ -11,7 +11,7 @@ import type { KeyId } from './key';
 import { assertEnabled } from './key-state';
 import { changeKey, describeKeyWithoutAlias } from './keys';
 import type { Call, Kms } from './kms';
-import { type Page, pageOf } from './page';
+import { invalidMarker, type Page, pageOf } from './page';
 import { stopDryRun } from './usable-key';
 
 const GRANTS_PER_KEY = 50_000;
@@ -130,9 +130,7 @@ async function pageOfGrants(
   { limit, marker }: PageOfGrants,
   filter: Omit<GrantFilter, 'limit' | 'after'>,
 ): Promise<Page<Grant>> {
-  if (marker !== undefined && !GRANT_ID.test(marker)) {
-    throw new KmsError('INVALID_MARKER', 'The marker is not valid.');
-  }
+  if (marker !== undefined && !GRANT_ID.test(marker)) throw invalidMarker();
   const after = marker !== undefined && { after: marker };
   const rows = await store.grants.list({ ...filter, limit: limit + 1, ...after });
   return pageOf(

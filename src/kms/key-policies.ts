@@ -7,6 +7,7 @@ import type { Arns } from './arns';
 import type { KeyArn, KeyId } from './key';
 import { changeKey, describeKeyWithoutAlias } from './keys';
 import type { Call, Kms } from './kms';
+import { invalidMarker } from './page';
 
 /** The only policy that a key has. */
 export const POLICY_NAME = 'default';
@@ -100,7 +101,7 @@ export async function listKeyPolicies(
   call: Call,
   { keyId, marker }: { readonly keyId: string; readonly marker?: string },
 ): Promise<readonly string[]> {
-  if (marker !== undefined) throw new KmsError('INVALID_MARKER', 'The marker is not valid.');
+  if (marker !== undefined) throw invalidMarker();
   await describeKeyWithoutAlias(kms, call, keyId);
   return [POLICY_NAME];
 }

@@ -1,3 +1,5 @@
+import { KmsError } from '../errors';
+
 /** One page of a listing, and where the next one starts. */
 export interface Page<T> {
   readonly items: readonly T[];
@@ -10,3 +12,6 @@ export function pageOf<T>(found: readonly T[], limit: number, markerOf: (last: T
   const last = items.at(-1);
   return found.length > limit && last ? { items, nextMarker: markerOf(last) } : { items };
 }
+
+/** A marker that no page ended with. */
+export const invalidMarker = (): KmsError => new KmsError('INVALID_MARKER', 'The marker is not valid.');

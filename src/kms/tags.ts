@@ -4,9 +4,12 @@ import type { Tag } from './key';
 import { assertNotPendingDeletion } from './key-state';
 import { changeKey, describeKeyWithoutAlias } from './keys';
 import type { Call, Kms } from './kms';
-import { type Page, pageOf } from './page';
+import { invalidMarker, type Page, pageOf } from './page';
+import { textLength } from './text-length';
 
 const TAGS_PER_KEY = 50;
+/** In characters. */
+export const MAX_TAG_NAME_LENGTH = 128;
 /** What AWS allows in names and values of tags: letters, spaces and digits of every script, and a few signs. */
 const ALLOWED = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u;
 const RESERVED = /^aws:/i;
@@ -87,6 +90,10 @@ const markerOf = (name: string): string => Buffer.from(name, 'utf8').toString('b
 
 function nameOf(marker: string): string {
   const name = Buffer.from(marker, 'base64url').toString('utf8');
-  if (markerOf(name) === marker) return name;
-  throw new KmsError('INVALID_MARKER', 'The marker is not valid.');
+  if (markerOf(name) === marker && couldBeName(name)) return name;
+  throw invalidMarker();
 }
+
+/** What no tag can be called is nothing to ask a store for: PostgreSQL refuses U+0000. */
+const couldBeName = (name: string): boolean =>
+  name !== '' && textLength(name) <= MAX_TAG_NAME_LENGTH && ALLOWED.test(name) && !RESERVED.test(name);

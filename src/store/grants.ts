@@ -79,17 +79,19 @@ export function grantRepository(db: Kysely<Database>): GrantRepository {
   };
 }
 
-async function findSame(tx: Transaction<Database>, grant: NewGrant): Promise<GrantRow | undefined> {
-  const named = await tx
+/** There is one at most, because no other is made while it is there; those of its name can be many. */
+const findSame = (tx: Transaction<Database>, grant: NewGrant): Promise<Created | undefined> =>
+  tx
     .selectFrom('grants')
-    .selectAll()
+    .select('id')
     .where('key_id', '=', grant.key_id)
     .where('name', '=', grant.name)
-    .orderBy('id')
-    .execute();
-  const columns = ['grantee_principal', 'retiring_principal', 'operations', 'constraints'] as const;
-  return named.find((row) => columns.every((column) => row[column] === grant[column]));
-}
+    .where('grantee_principal', '=', grant.grantee_principal)
+    .where('retiring_principal', 'is not distinct from', grant.retiring_principal)
+    .where('operations', '=', grant.operations)
+    .where('constraints', 'is not distinct from', grant.constraints)
+    .limit(1)
+    .executeTakeFirst();
 
 async function countOf(tx: Transaction<Database>, keyId: string): Promise<number> {
   const { count } = await tx

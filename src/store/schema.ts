@@ -117,7 +117,7 @@ export interface GrantsTable {
   retiring_principal: string | null;
   /** A JSON list of operation names. */
   operations: string;
-  /** A JSON object as the API has it; null where there are none. */
+  /** A JSON object, `equals` or `subset` with pairs; null where there are none. */
   constraints: string | null;
   created_at: number;
 }

@@ -1,12 +1,13 @@
 /** Members of requests about tags, key policies and grants. */
 import { type GrantOperation, OTHER_OPERATIONS, SYMMETRIC_OPERATIONS } from '../../kms/grant';
+import { MAX_TAG_NAME_LENGTH } from '../../kms/tags';
 import { ABSENT } from './absent';
 import { encryptionContext, integer, lacking, listOf, type Schema, structure, text } from './schema';
 
-export const tags = listOf(structure({ TagKey: text(1, 128), TagValue: text(0, 256) }, {}));
+export const tags = listOf(structure({ TagKey: text(1, MAX_TAG_NAME_LENGTH), TagValue: text(0, 256) }, {}));
 export const tagKeys: Schema<readonly string[]> = {
   type: 'array',
-  textList: { maxItems: Number.MAX_SAFE_INTEGER, minLength: 1, maxLength: 128 },
+  textList: { maxItems: Number.MAX_SAFE_INTEGER, minLength: 1, maxLength: MAX_TAG_NAME_LENGTH },
 };
 export const limitOfTags = integer(1, 50);
 

@@ -5,8 +5,9 @@ import type {
   DataValidationCxt,
   SchemaValidateFunction,
 } from 'ajv/dist/types';
+import { textLength } from '../../kms/text-length';
 import { decodeBase64 } from './base64';
-import { conversionFault, lengthBetween, unlike, WITHOUT_NUL } from './wording';
+import { conversionFault, lengthBetween, STORABLE, unlike, WELL_FORMED } from './wording';
 
 /**
  * What a keyword of ours finds wrong. `malformed`: not of the member's type; `constraint`: of the type, but
@@ -76,7 +77,8 @@ function judgeTextMap(
   replace: (by: ReadonlyMap<string, string>) => void,
 ): Finding | undefined {
   const entries = Object.entries(value);
-  for (const [, text] of entries) {
+  for (const [name, text] of entries) {
+    if (!name.isWellFormed()) return mismatch('Map keys', WELL_FORMED);
     if (text === null) {
       return {
         keyword: 'constraint',
@@ -84,15 +86,19 @@ function judgeTextMap(
       };
     }
     if (typeof text !== 'string') return { keyword: 'malformed', message: conversionFault(text, 'string') };
+    if (!text.isWellFormed()) return mismatch('Map value', WELL_FORMED);
   }
   replace(new Map(entries));
   return undefined;
 }
 
-const NUL_IN_LIST: Finding = {
+/** What is wrong with members of a list or map whose pattern they do not match. */
+const mismatch = (what: string, pattern: string): Finding => ({
   keyword: 'constraint',
-  message: `Member must satisfy constraint: [${unlike(WITHOUT_NUL)}]`,
-};
+  message: `${what} must satisfy constraint: [${unlike(pattern)}]`,
+});
+
+const isStorable = wholeMatch(STORABLE, 'u');
 
 /** `textList: { … }`: strings. One keyword and not `items`, because `items` would list every fault of a long list. */
 function judgeTextList(limits: TextList, value: readonly unknown[]): Finding | undefined {
@@ -101,12 +107,13 @@ function judgeTextList(limits: TextList, value: readonly unknown[]): Finding | u
   if (odd !== undefined) return { keyword: 'malformed', message: conversionFault(odd, 'string') };
   const fault = lengthBetween(value.length, 0, maxItems);
   if (fault !== undefined) return { keyword: 'constraint', message: fault };
-  const fits = (text: unknown) =>
+  const fits = (text: unknown): text is string =>
     typeof text === 'string' &&
-    text.length >= minLength &&
-    text.length <= maxLength &&
+    lengthBetween(textLength(text), minLength, maxLength) === undefined &&
     (values?.includes(text) ?? true);
-  if (value.every(fits)) return value.some((text) => String(text).includes('\0')) ? NUL_IN_LIST : undefined;
+  if (value.every(fits)) {
+    return value.every((text) => isStorable.test(text)) ? undefined : mismatch('Member', STORABLE);
+  }
   const constraints = [
     ...(values ? [`Member must satisfy enum value set: [${values.join(', ')}]`] : []),
     `Member must have length less than or equal to ${maxLength}`,

@@ -1,6 +1,6 @@
 import type { SchemaObject } from 'ajv';
 import { ABSENT } from './absent';
-import { WITHOUT_NUL } from './wording';
+import { STORABLE } from './wording';
 
 declare const value: unique symbol;
 
@@ -25,12 +25,15 @@ export const listOf = <T>(item: Schema<T>): Schema<readonly T[]> => ({ type: 'ar
 
 // The keywords that JSON Schema does not have are explained in keywords.ts.
 
-/** Text without U+0000, which PostgreSQL cannot hold. A pattern that takes the place of this one has to see to that. */
+/**
+ * Text without U+0000, which PostgreSQL cannot hold, and without halves of surrogate pairs, which no store gives back
+ * as they were. A pattern that takes the place of this one has to see to that.
+ */
 export const text = (minLength: number, maxLength: number): Schema<string> => ({
   type: 'string',
   minLength,
   maxLength,
-  pattern: WITHOUT_NUL,
+  pattern: STORABLE,
 });
 
 export const integer = (minimum: number, maximum: number): Schema<number> => ({

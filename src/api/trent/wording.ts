@@ -16,8 +16,10 @@ export function conversionFault(value: unknown, wanted: string): string {
   return `${found}_VALUE can not be converted to ${NOUNS[wanted] ?? wanted}`;
 }
 
-/** The pattern of text that every store can hold. */
-export const WITHOUT_NUL = '[^\\u0000]*';
+/** The pattern of text that every store can hold: no U+0000, and no half of a surrogate pair. */
+export const STORABLE = '[^\\u0000\\p{Cs}]*';
+/** The pattern of text that UTF-8 has bytes for. */
+export const WELL_FORMED = '\\P{Cs}*';
 
 /** What a value breaks that does not match. */
 export const unlike = (pattern: string) => `Member must satisfy regular expression pattern: ${pattern}`;
@@ -102,5 +104,6 @@ const camel = (member: string): string => member.charAt(0).toLowerCase() + membe
 
 function echo(value: unknown): string {
   const text = Array.isArray(value) ? `[${value.slice(0, MAX_ECHO).map(String).join(', ')}]` : String(value);
-  return text.length > MAX_ECHO ? `${text.slice(0, MAX_ECHO)}…` : text;
+  // Not every client can read half of a surrogate pair.
+  return (text.length > MAX_ECHO ? `${text.slice(0, MAX_ECHO)}…` : text).toWellFormed();
 }

@@ -68,6 +68,7 @@ async function createGrants(db: Kysely<unknown>): Promise<void> {
     .addColumn('created_at', 'bigint', (column) => column.notNull())
     .execute();
   await db.schema.createIndex('grants_key_id').on('grants').columns(['key_id', 'id']).execute();
+  await db.schema.createIndex('grants_key_id_name').on('grants').columns(['key_id', 'name']).execute();
   await db.schema
     .createIndex('grants_retiring_principal')
     .on('grants')

@@ -162,16 +162,26 @@ describe('constraints', () => {
   it('are one of the two, of at most 8 pairs of at most 384 characters', () => {
     expect(checkConstraints(undefined, undefined)).toBeUndefined();
     expect(checkConstraints(pairs(8, 384), undefined)).toEqual({ kind: 'equals', pairs: pairs(8, 384) });
+    const astral = new Map([['𐐀'.repeat(384), '𐐀'.repeat(384)]]);
+    expect(checkConstraints(astral, undefined)).toEqual({ kind: 'equals', pairs: astral });
     expect(checkConstraints(undefined, pairs(0))).toEqual({ kind: 'subset', pairs: new Map() });
     const refusals = [
       [pairs(1), pairs(0), 'INVALID_REQUEST'],
       [pairs(9), undefined, 'LIMIT_EXCEEDED'],
       [undefined, pairs(1, 385), 'LIMIT_EXCEEDED'],
       [undefined, new Map([['k'.repeat(385), 'v']]), 'LIMIT_EXCEEDED'],
+      [undefined, new Map([['k', '𐐀'.repeat(385)]]), 'LIMIT_EXCEEDED'],
     ] as const;
     for (const [equals, subset, code] of refusals) {
       expect(() => checkConstraints(equals, subset)).toThrow(expect.objectContaining({ code }));
     }
+  });
+
+  it.each(['equals', 'subset'] as const)('are kept as "%s", the same for the same pairs', (kind) => {
+    const encode = (...of: [string, string][]) => encodeConstraints({ kind, pairs: new Map(of) });
+    expect(encode(['b', '2'], ['a', '1'])).toBe(`{"${kind}":{"a":"1","b":"2"}}`);
+    expect(encode(['a', '1'], ['b', '2'])).toBe(encode(['b', '2'], ['a', '1']));
+    expect(decodeConstraints(encode())).toEqual({ kind, pairs: new Map() });
   });
 
   it('are kept with all their keys', () => {

@@ -1,3 +1,5 @@
+import fc from 'fast-check';
+import { settings } from '../../../src/config/settings';
 import { KmsError } from '../../../src/errors';
 import { createArns } from '../../../src/kms/arns';
 import type { KeyArn } from '../../../src/kms/key';
@@ -82,8 +84,21 @@ describe('the policy of a key', () => {
         },
       ],
     });
-    // What the service gives out, it takes.
-    expect(() => checkKeyPolicy({ arns }, policy, { bypass: false })).not.toThrow();
+  });
+
+  it('is at first one that can be put, under every prefix that the setting takes', async () => {
+    const { kms, key } = await withKey();
+    const schema = settings.find(([name]) => name === 'P11KMS_ARN_PREFIX')?.[1].schema;
+    if (!schema || !('pattern' in schema) || !schema.pattern) throw new Error('the setting has no pattern');
+    const prefixes = fc.stringMatching(new RegExp(schema.pattern), { maxLength: 256 });
+    await fc.assert(
+      fc.asyncProperty(prefixes, async (prefix) => {
+        const arns = createArns(prefix);
+        const policy = await getKeyPolicy({ ...kms, arns }, newCall(), { keyId: key.id, name: 'default' });
+        checkKeyPolicy({ arns }, policy, { bypass: false, keyArn: arns.key(key.id) });
+      }),
+      { examples: [['arn:verenc:123'], ['arn:1-:-'], ['arn:aws:kms:us-east-1:1111222233334']] },
+    );
   });
 
   it('is what was put last, to the letter', async () => {

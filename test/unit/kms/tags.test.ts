@@ -92,12 +92,23 @@ describe('tags of a key', () => {
     expect(found).toEqual([tag('a'), tag('ключ'), tag('я')]);
   });
 
-  it.each(['not base64!', 'YQ==', '_w'])('have no page after the marker %j', async (marker) => {
+  const markerOf = (name: string) => Buffer.from(name, 'utf8').toString('base64url');
+
+  it('come after a marker of the longest name', async () => {
     const { kms, key } = await withKey();
-    expect(await codeOf(listTags(kms, newCall(), { keyId: key.id, limit: 1, marker }))).toBe(
-      'INVALID_MARKER',
-    );
+    const marker = markerOf('𐐀'.repeat(128));
+    expect(await listTags(kms, newCall(), { keyId: key.id, limit: 1, marker })).toEqual({ items: [] });
   });
+
+  it.each(['not base64!', 'YQ==', '_w', '', ...['a\0b', 'a*', 'aws:name', 'a'.repeat(129)].map(markerOf)])(
+    'have no page after the marker %j',
+    async (marker) => {
+      const { kms, key } = await withKey();
+      expect(await codeOf(listTags(kms, newCall(), { keyId: key.id, limit: 1, marker }))).toBe(
+        'INVALID_MARKER',
+      );
+    },
+  );
 
   it.each([
     ['an alias', 'alias/app', 'INVALID_ARN'],

@@ -1,6 +1,7 @@
-import type { NewGrant } from '../../../src/store/grants';
+import type { KyselyPlugin } from 'kysely';
+import { grantRepository, type NewGrant } from '../../../src/store/grants';
 import type { Store } from '../../../src/store/store';
-import { addKey, engines, idOf, newKey } from './fixture';
+import { addKey, engines, idOf, newDirectory, newKey, open as openStore, withDatabase } from './fixture';
 
 const grantId = (number: number): string => number.toString(16).padStart(64, '0');
 
@@ -17,14 +18,14 @@ const newGrant = (number: number, key_id: string, changes: Partial<NewGrant> = {
 
 const idsOf = async (rows: ReturnType<Store['grants']['list']>) => (await rows).map(({ id }) => id);
 
-describe.each(engines)('grants on $name', ({ open }) => {
+describe.each(engines)('grants on $name', ({ open, newAddress, database }) => {
   it('are found as they were made', async () => {
     const store = await open();
     const key = await addKey(store, 1);
     const grant = newGrant(1, key, {
       name: 'name',
       retiring_principal: 'bob',
-      constraints: '{"EncryptionContextEquals":{"ключ":"значение"}}',
+      constraints: '{"equals":{"ключ":"значение"}}',
     });
     const before = Date.now();
     await expect(store.grants.create(grant, 10)).resolves.toMatchObject({ id: grant.id });
@@ -67,6 +68,27 @@ describe.each(engines)('grants on $name', ({ open }) => {
     await expect(store.grants.create({ ...other, id: grantId(3) }, 10)).resolves.toMatchObject({
       id: grantId(2),
     });
+  });
+
+  it('of a name are not all read to find one that is the same', async () => {
+    const address = await newAddress();
+    const key = await addKey(await open(address), 1);
+    let read = 0;
+    const counting: KyselyPlugin = {
+      transformQuery: ({ node }) => node,
+      async transformResult({ result }) {
+        read += result.rows.length;
+        return result;
+      },
+    };
+    const grants = grantRepository(database(address).withPlugin(counting));
+    for (let number = 1; number <= 20; number += 1) {
+      await grants.create(newGrant(number, key, { name: 'one', operations: `["${number}"]` }), 50);
+    }
+    read = 0;
+    const same = newGrant(30, key, { name: 'one', operations: '["15"]' });
+    await expect(grants.create(same, 50)).resolves.toEqual({ id: grantId(15) });
+    expect(read).toBe(1);
   });
 
   it('of the same name on another key are others', async () => {
@@ -156,4 +178,13 @@ describe.each(engines)('grants on $name', ({ open }) => {
     await forbidden(id);
     expect(await store.grants.list({ limit: 10 })).toEqual([]);
   });
+});
+
+it('grants of a key are found by their name without a look at the others', async () => {
+  const dataDir = newDirectory();
+  await openStore(dataDir);
+  const plan = withDatabase(dataDir, (db) =>
+    db.prepare("explain query plan select id from grants where key_id = 'k' and name = 'n'").all(),
+  );
+  expect(plan).toMatchObject([{ detail: expect.stringContaining('(key_id=? AND name=?)') }]);
 });

@@ -50,17 +50,17 @@ describe('a broken constraint is a ValidationException', () => {
       [
         'CreateKey',
         { Description: 'x\0' },
-        "Value 'x\0' at 'description'|Member must satisfy regular expression pattern: [^\\u0000]*",
+        "Value 'x\0' at 'description'|Member must satisfy regular expression pattern: [^\\u0000\\p{Cs}]*",
       ],
       [
         'DescribeKey',
         { KeyId: 'alias/\0' },
-        "Value 'alias/\0' at 'keyId'|Member must satisfy regular expression pattern: [^\\u0000]*",
+        "Value 'alias/\0' at 'keyId'|Member must satisfy regular expression pattern: [^\\u0000\\p{Cs}]*",
       ],
       [
         'DescribeKey',
         { KeyId: 'k', GrantTokens: ['\0'] },
-        "Value '[\0]' at 'grantTokens'|Member must satisfy constraint: [Member must satisfy regular expression pattern: [^\\u0000]*]",
+        "Value '[\0]' at 'grantTokens'|Member must satisfy constraint: [Member must satisfy regular expression pattern: [^\\u0000\\p{Cs}]*]",
       ],
       [
         'CreateKey',
@@ -191,6 +191,34 @@ describe('a broken constraint is a ValidationException', () => {
           Constraints: { EncryptionContextSubset: { a: null } },
         },
         "Value at 'constraints.encryptionContextSubset'|Map value must satisfy constraint: [Member must not be null]",
+      ],
+      [
+        'CreateGrant',
+        {
+          KeyId: 'k',
+          GranteePrincipal: 'p',
+          Operations: ['Encrypt'],
+          Constraints: { EncryptionContextEquals: { a: '\udc00' } },
+        },
+        "Value at 'constraints.encryptionContextEquals'|Map value must satisfy constraint: " +
+          '[Member must satisfy regular expression pattern: \\P{Cs}*]',
+      ],
+      [
+        'CreateGrant',
+        {
+          KeyId: 'k',
+          GranteePrincipal: 'p',
+          Operations: ['Encrypt'],
+          Constraints: { EncryptionContextSubset: { '\ud800': 'a' } },
+        },
+        "Value at 'constraints.encryptionContextSubset'|Map keys must satisfy constraint: " +
+          '[Member must satisfy regular expression pattern: \\P{Cs}*]',
+      ],
+      [
+        'UntagResource',
+        { KeyId: 'k', TagKeys: ['a', '\ud800'] },
+        "Value '[a, \ufffd]' at 'tagKeys'|Member must satisfy constraint: " +
+          '[Member must satisfy regular expression pattern: [^\\u0000\\p{Cs}]*]',
       ],
       [
         'PutKeyPolicy',
