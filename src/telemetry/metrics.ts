@@ -25,54 +25,61 @@ export function createMetrics(lanes: () => readonly LaneStats[] = () => []) {
   collectDefaultMetrics({ register: registry });
   watchLanes(registry, lanes);
   const registers = [registry];
-  return {
-    registry,
-    requests: new Counter({
-      name: 'p11kms_requests_total',
-      help: 'Requests by operation and outcome: ok, or the error that was answered.',
-      labelNames: ['operation', 'outcome'],
-      registers,
-    }),
-    requestSeconds: new Histogram({
-      name: 'p11kms_request_duration_seconds',
-      help: 'From the arrival of a request to its answer.',
-      labelNames: ['operation'],
-      buckets: SECONDS,
-      registers,
-    }),
-    jobs: new Counter({
-      name: 'p11kms_token_jobs_total',
-      help: 'Jobs of the token workers by name and outcome.',
-      labelNames: ['job', 'lane', 'outcome'],
-      registers,
-    }),
-    jobSeconds: new Histogram({
-      name: 'p11kms_token_job_duration_seconds',
-      help: 'From giving a job to a token worker to its result.',
-      labelNames: ['job'],
-      buckets: SECONDS,
-      registers,
-    }),
-    workersKilled: new Counter({
-      name: 'p11kms_token_workers_killed_total',
-      help: 'Token workers killed because a job passed its deadline.',
-      labelNames: ['lane'],
-      registers,
-    }),
-    workersReplaced: new Counter({
-      name: 'p11kms_token_workers_replaced_total',
-      help: 'Token workers that ended and got a successor, by the reason of their end.',
-      labelNames: ['lane', 'reason'],
-      registers,
-    }),
-    workerStartFailures: new Counter({
-      name: 'p11kms_token_worker_start_failures_total',
-      help: 'Token workers that could not start.',
-      labelNames: ['lane'],
-      registers,
-    }),
-  };
+  return { registry, ...ofRequests(registers), ...ofJobs(registers), ...ofWorkers(registers) };
 }
+
+const ofRequests = (registers: Registry[]) => ({
+  requests: new Counter({
+    name: 'p11kms_requests_total',
+    help: 'Requests by operation and outcome: ok, or the error that was answered.',
+    labelNames: ['operation', 'outcome'],
+    registers,
+  }),
+  requestSeconds: new Histogram({
+    name: 'p11kms_request_duration_seconds',
+    help: 'From the arrival of a request to its answer.',
+    labelNames: ['operation'],
+    buckets: SECONDS,
+    registers,
+  }),
+});
+
+const ofJobs = (registers: Registry[]) => ({
+  jobs: new Counter({
+    name: 'p11kms_token_jobs_total',
+    help: 'Jobs of the token workers by name and outcome.',
+    labelNames: ['job', 'lane', 'outcome'],
+    registers,
+  }),
+  jobSeconds: new Histogram({
+    name: 'p11kms_token_job_duration_seconds',
+    help: 'From giving a job to a token worker to its result.',
+    labelNames: ['job'],
+    buckets: SECONDS,
+    registers,
+  }),
+});
+
+const ofWorkers = (registers: Registry[]) => ({
+  workersKilled: new Counter({
+    name: 'p11kms_token_workers_killed_total',
+    help: 'Token workers killed because a job passed its deadline.',
+    labelNames: ['lane'],
+    registers,
+  }),
+  workersReplaced: new Counter({
+    name: 'p11kms_token_workers_replaced_total',
+    help: 'Token workers that ended and got a successor, by the reason of their end.',
+    labelNames: ['lane', 'reason'],
+    registers,
+  }),
+  workerStartFailures: new Counter({
+    name: 'p11kms_token_worker_start_failures_total',
+    help: 'Token workers that could not start.',
+    labelNames: ['lane'],
+    registers,
+  }),
+});
 
 function watchLanes(registry: Registry, lanes: () => readonly LaneStats[]): void {
   const gauge = (name: string, help: string, value: (lane: LaneStats) => number) =>

@@ -1,0 +1,203 @@
+import { cleanUp, keepHouse } from '../../src/housekeeping';
+import { createHeartbeat } from '../../src/kms/heartbeat';
+import { destroyDueKeys } from '../../src/kms/key-deletion';
+import { removeUnfinished } from '../../src/kms/key-versions';
+import type { Kms } from '../../src/kms/kms';
+import { rotateDueKeys } from '../../src/kms/rotation';
+import { captureLog } from './api/support';
+
+jest.mock('../../src/kms/heartbeat');
+jest.mock('../../src/kms/key-deletion');
+jest.mock('../../src/kms/key-versions');
+jest.mock('../../src/kms/rotation');
+// The real one has timers of its own, which fake time does not move.
+jest.mock('node:timers/promises', () => ({
+  setTimeout: (ms: number, value: unknown, { signal }: { signal?: AbortSignal }) =>
+    new Promise((resolve, reject) => {
+      const give = () => reject(signal?.reason);
+      if (signal?.aborted) give();
+      signal?.addEventListener('abort', give);
+      setTimeout(() => {
+        signal?.removeEventListener('abort', give);
+        resolve(value);
+      }, ms);
+    }),
+}));
+
+const beat = jest.fn(async () => undefined);
+const flush = jest.fn(async () => undefined);
+const KMS = { store: {}, usage: { flush } } as unknown as Kms;
+const KEY_ID = 'a-key';
+
+beforeEach(() => {
+  jest.resetAllMocks();
+  jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
+  jest.mocked(createHeartbeat).mockReturnValue(beat);
+  jest.mocked(removeUnfinished).mockResolvedValue(0);
+});
+afterEach(() => jest.useRealTimers());
+
+function start() {
+  const log = captureLog();
+  const began = Date.now();
+  /** Seconds from the start to each time that keys were rotated. */
+  const rotations: number[] = [];
+  /** What a rotation does in its turn. */
+  const rotating = jest.fn(async () => undefined);
+  jest.mocked(rotateDueKeys).mockImplementation(() => {
+    rotations.push((Date.now() - began) / 1000);
+    return rotating();
+  });
+  const housekeeping = keepHouse(KMS, log.logger, { longestJobMs: 100_000 });
+  const seen = () => log.lines().map(({ level, message, error }) => ({ level, message, error }));
+  return { housekeeping, log, seen, rotations, rotating };
+}
+
+const pass = (seconds: number) => jest.advanceTimersByTimeAsync(seconds * 1000);
+
+/** Work that takes until it is told to end. */
+function work() {
+  let end: (value: undefined) => void = () => undefined;
+  const done = new Promise<undefined>((resolve) => {
+    end = resolve;
+  });
+  return { done, end: () => end(undefined) };
+}
+
+describe('a duty', () => {
+  it('is done again and again, each in its own time, and nothing is logged', async () => {
+    const { seen } = start();
+    const duties = { beat, flush, removeUnfinished, rotateDueKeys, destroyDueKeys };
+    const counts = () =>
+      Object.values(duties).map((duty) => jest.mocked<(...of: never) => unknown>(duty).mock.calls.length);
+    await pass(1.999);
+    expect(counts()).toEqual([0, 0, 0, 0, 0]);
+    await pass(58.001);
+    expect(counts()).toEqual([4, 30, 1, 30, 30]);
+    // The heartbeat remembers what it saw: there is one.
+    expect(createHeartbeat).toHaveBeenCalledTimes(1);
+    expect(seen()).toEqual([]);
+  });
+
+  it('leaves alone what jobs may still be at work on', async () => {
+    start();
+    await pass(60);
+    expect(removeUnfinished).toHaveBeenCalledWith(KMS, 160_000);
+    expect(destroyDueKeys).toHaveBeenLastCalledWith(KMS, 102_000, expect.anything());
+  });
+
+  it('is not begun again while it is being done, nor keeps the others waiting', async () => {
+    const { rotations, rotating } = start();
+    const { done, end } = work();
+    rotating.mockReturnValueOnce(done);
+    await pass(60);
+    expect(rotations).toEqual([2]);
+    expect(flush).toHaveBeenCalledTimes(30);
+    end();
+    await pass(4);
+    expect(rotations).toEqual([2, 62, 64]);
+  });
+});
+
+describe('a duty that fails', () => {
+  it('is tried again after longer and longer pauses, up to a minute, while the others go on', async () => {
+    const { rotations, rotating } = start();
+    rotating.mockRejectedValue(new Error('no token'));
+    await pass(242);
+    expect(rotations).toEqual([2, 6, 14, 30, 62, 122, 182, 242]);
+    expect(flush).toHaveBeenCalledTimes(121);
+  });
+
+  it('is logged once, and again when it works, and is then done as often as before', async () => {
+    const { seen, rotations, rotating } = start();
+    for (const reason of ['first', 'second']) rotating.mockRejectedValueOnce(new Error(reason));
+    await pass(20);
+    expect(rotations).toEqual([2, 6, 14, 16, 18, 20]);
+    const failed = (reason: string) => ({
+      level: 'warn',
+      message: 'rotating keys failed; will try again',
+      error: expect.objectContaining({ message: reason }),
+    });
+    const works = { level: 'info', message: 'rotating keys works again', error: undefined };
+    expect(seen()).toEqual([failed('first'), works]);
+    rotating.mockRejectedValueOnce(new Error('third'));
+    await pass(6);
+    expect(seen()).toEqual([failed('first'), works, failed('third'), works]);
+  });
+
+  it('is logged once also where its pauses cannot grow', async () => {
+    const { seen } = start();
+    for (let time = 0; time < 3; time++) jest.mocked(removeUnfinished).mockRejectedValueOnce(new Error('x'));
+    await pass(250);
+    expect(removeUnfinished).toHaveBeenCalledTimes(4);
+    expect(seen().map(({ level }) => level)).toEqual(['warn', 'info']);
+  });
+});
+
+describe('what is done to keys is logged', () => {
+  it('when one is being destroyed, and when it is', async () => {
+    const { log } = start();
+    jest.mocked(destroyDueKeys).mockImplementationOnce(async (_kms, _drainMs, { onBegun, onDestroyed }) => {
+      onBegun(KEY_ID);
+      onDestroyed(KEY_ID);
+    });
+    await pass(2);
+    expect(log.lines()).toMatchObject([
+      { level: 'warn', message: 'destroying a key whose deletion is due', keyId: KEY_ID },
+      { level: 'warn', message: 'key destroyed', keyId: KEY_ID },
+    ]);
+  });
+
+  it('when versions are removed, and only then', async () => {
+    const { logger, lines } = captureLog();
+    await cleanUp(KMS, logger);
+    expect(lines()).toEqual([]);
+    jest.mocked(removeUnfinished).mockResolvedValueOnce(3);
+    await cleanUp(KMS, logger, 5);
+    expect(removeUnfinished).toHaveBeenLastCalledWith(KMS, 5);
+    expect(lines()).toMatchObject([
+      { level: 'warn', message: 'removed key versions whose making was cut short', count: 3 },
+    ]);
+  });
+});
+
+describe('stopping', () => {
+  it('begins nothing more, and is no failure', async () => {
+    const { housekeeping, seen } = start();
+    await pass(1);
+    await housekeeping.stop(1000);
+    await pass(120);
+    for (const duty of [beat, flush, rotateDueKeys, destroyDueKeys, removeUnfinished]) {
+      expect(duty).not.toHaveBeenCalled();
+    }
+    expect(seen()).toEqual([]);
+  });
+
+  it('waits for what is being done, which is not followed by more', async () => {
+    const { housekeeping, rotations, rotating } = start();
+    const { done, end } = work();
+    rotating.mockReturnValueOnce(done);
+    await pass(2);
+    const stopped = jest.fn();
+    void housekeeping.stop(10_000).then(stopped);
+    await pass(9);
+    expect(stopped).not.toHaveBeenCalled();
+    end();
+    await pass(0);
+    expect(stopped).toHaveBeenCalledTimes(1);
+    await pass(120);
+    expect(rotations).toEqual([2]);
+  });
+
+  it('does not wait longer than it is told to', async () => {
+    const { housekeeping, rotating } = start();
+    rotating.mockReturnValueOnce(work().done);
+    await pass(2);
+    const stopped = jest.fn();
+    void housekeeping.stop(10_000).then(stopped);
+    await pass(9.999);
+    expect(stopped).not.toHaveBeenCalled();
+    await pass(0.001);
+    expect(stopped).toHaveBeenCalledTimes(1);
+  });
+});
