@@ -7,7 +7,7 @@ import { isAlias, isKeyId } from './key-reference';
 import { assertNotPendingDeletion } from './key-state';
 import { makeVersion } from './key-versions';
 import type { Call, Kms } from './kms';
-import { type Page, pageOf } from './page';
+import { invalidMarker, type Page, pageOf } from './page';
 
 export interface CreateKeyRequest {
   readonly description: string;
@@ -97,8 +97,7 @@ export async function listKeys(
   _call: Call,
   { limit, marker }: { limit: number; marker?: string },
 ): Promise<Page<Key>> {
-  if (marker !== undefined && !isKeyId(marker))
-    throw new KmsError('INVALID_MARKER', 'The marker is not valid.');
+  if (marker !== undefined && !isKeyId(marker)) throw invalidMarker();
   const rows = await store.keys.list(limit + 1, marker);
   return pageOf(
     rows.map((row) => keyOf(arns, row)),

@@ -9,7 +9,7 @@ import { assertEnabled } from './key-state';
 import { makeVersion } from './key-versions';
 import { changeKey, describeKeyWithoutAlias } from './keys';
 import type { Call, Kms } from './kms';
-import { type Page, pageOf } from './page';
+import { invalidMarker, type Page, pageOf } from './page';
 
 /** AWS's quota of on-demand rotations for the life of a key. */
 const MAX_ON_DEMAND = 25;
@@ -75,7 +75,7 @@ export async function listKeyRotations(
   call: Call,
   { keyId, all, limit, marker = '0' }: { keyId: string; all: boolean; limit: number; marker?: string },
 ): Promise<Page<KeyVersion> & { readonly key: Key }> {
-  if (!/^\d{1,10}$/.test(marker)) throw new KmsError('INVALID_MARKER', 'The marker is not valid.');
+  if (!/^\d{1,10}$/.test(marker)) throw invalidMarker();
   const key = await describeKeyWithoutAlias(kms, call, keyId);
   const found = [...key.versions.values()].filter(
     ({ number, rotation }) => number > Number(marker) && (all || rotation !== undefined),

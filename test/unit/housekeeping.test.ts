@@ -33,7 +33,6 @@ beforeEach(() => {
   jest.resetAllMocks();
   jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
   jest.mocked(createHeartbeat).mockReturnValue(beat);
-  jest.mocked(removeUnfinished).mockResolvedValue(0);
 });
 afterEach(() => jest.useRealTimers());
 
@@ -73,7 +72,7 @@ describe('a duty', () => {
     await pass(1.999);
     expect(counts()).toEqual([0, 0, 0, 0, 0]);
     await pass(58.001);
-    expect(counts()).toEqual([4, 30, 1, 30, 30]);
+    expect(counts()).toEqual([12, 30, 1, 30, 30]);
     // The heartbeat remembers what it saw: there is one.
     expect(createHeartbeat).toHaveBeenCalledTimes(1);
     expect(seen()).toEqual([]);
@@ -82,7 +81,7 @@ describe('a duty', () => {
   it('leaves alone what jobs may still be at work on', async () => {
     start();
     await pass(60);
-    expect(removeUnfinished).toHaveBeenCalledWith(KMS, 160_000);
+    expect(removeUnfinished).toHaveBeenCalledWith(KMS, expect.anything(), 160_000);
     expect(destroyDueKeys).toHaveBeenLastCalledWith(KMS, 102_000, expect.anything());
   });
 
@@ -135,6 +134,21 @@ describe('a duty that fails', () => {
 });
 
 describe('what is done to keys is logged', () => {
+  it('when one cannot be rotated or destroyed', async () => {
+    const { log } = start();
+    jest
+      .mocked(rotateDueKeys)
+      .mockImplementationOnce(async (_kms, onFailed) => onFailed(KEY_ID, new Error('a')));
+    jest
+      .mocked(destroyDueKeys)
+      .mockImplementationOnce(async (_kms, _drainMs, { onFailed }) => onFailed(KEY_ID, new Error('b')));
+    await pass(2);
+    expect(log.lines()).toMatchObject([
+      { level: 'warn', message: 'the rotation of a key failed', keyId: KEY_ID, error: { message: 'a' } },
+      { level: 'warn', message: 'the destruction of a key failed', keyId: KEY_ID, error: { message: 'b' } },
+    ]);
+  });
+
   it('when one is being destroyed, and when it is', async () => {
     const { log } = start();
     jest.mocked(destroyDueKeys).mockImplementationOnce(async (_kms, _drainMs, { onBegun, onDestroyed }) => {
@@ -152,11 +166,21 @@ describe('what is done to keys is logged', () => {
     const { logger, lines } = captureLog();
     await cleanUp(KMS, logger);
     expect(lines()).toEqual([]);
-    jest.mocked(removeUnfinished).mockResolvedValueOnce(3);
+    const version = { keyId: KEY_ID, number: 2, objects: [] };
+    jest.mocked(removeUnfinished).mockImplementationOnce(async (_kms, { onRemoved, onFailed }) => {
+      onRemoved(version);
+      onFailed(version, new Error('stuck'));
+    });
     await cleanUp(KMS, logger, 5);
-    expect(removeUnfinished).toHaveBeenLastCalledWith(KMS, 5);
+    expect(removeUnfinished).toHaveBeenLastCalledWith(KMS, expect.anything(), 5);
     expect(lines()).toMatchObject([
-      { level: 'warn', message: 'removed key versions whose making was cut short', count: 3 },
+      {
+        level: 'warn',
+        message: 'removed a key version whose making was cut short',
+        keyId: KEY_ID,
+        version: 2,
+      },
+      { level: 'warn', message: expect.stringMatching(/^cannot remove a key version/), keyId: KEY_ID },
     ]);
   });
 });
