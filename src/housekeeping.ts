@@ -4,7 +4,7 @@ import { createHeartbeat } from './kms/heartbeat';
 import { destroyDueKeys } from './kms/key-deletion';
 import { removeUnfinished } from './kms/key-versions';
 import type { Kms } from './kms/kms';
-import { rotateDueKeys } from './kms/rotation';
+import { bringBackRotations, rotateDueKeys } from './kms/rotation';
 import type { VersionName } from './store/key-versions';
 import type { Logger } from './telemetry/logger';
 
@@ -57,6 +57,8 @@ function duties(kms: Kms, logger: Logger, { longestJobMs }: HousekeepingOptions)
       everyMs: 2_000,
       run: () => rotateDueKeys(kms, failed('the rotation of a key failed')),
     },
+    // It looks at every key: seldom.
+    { name: 'mending rotation schedules', everyMs: 60_000, run: () => bringBackRotations(kms) },
     {
       name: 'destroying keys',
       everyMs: 2_000,

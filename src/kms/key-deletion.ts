@@ -1,6 +1,6 @@
 /** Scheduling the deletion of keys, and destroying those that are due. */
 import { KmsError } from '../errors';
-import { DAY_MS } from './duration';
+import { DAY_MS } from '../store/keys';
 import { each } from './each';
 import type { Key } from './key';
 import { assertNotPendingDeletion } from './key-state';

@@ -1,9 +1,9 @@
 /** What a store that was restored from a backup has missed: found by holding it against its token. */
 import type { TokenObject } from '../hsm/jobs';
 import type { FinishedRotation, VersionName } from '../store/key-versions';
+import { DAY_MS } from '../store/keys';
 import type { Adjustments, StoreContents } from '../store/recovery';
 import type { KeyState } from '../store/schema';
-import { DAY_MS } from './duration';
 import { labelPrefix } from './object-label';
 
 /** A version of a key that only the token has. */

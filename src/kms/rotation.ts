@@ -1,8 +1,7 @@
 /** Rotating keys: a new version on the token, which new ciphertexts use; old ones still open. */
 import { KmsError } from '../errors';
 import type { FinishedRotation } from '../store/key-versions';
-import type { KeyRow } from '../store/keys';
-import { DAY_MS } from './duration';
+import { DAY_MS, type KeyRow } from '../store/keys';
 import { each } from './each';
 import type { Key, KeyVersion } from './key';
 import { assertEnabled } from './key-state';
@@ -98,9 +97,12 @@ export async function rotateDueKeys(
   const rotateOne = async (id: string) => {
     await rotate(kms, undefined, id, 'automatic', isDue);
   };
-  await kms.store.keys.bringBackRotations(Date.now());
   await each(await kms.store.keys.dueForRotation(Date.now()), rotateOne, onFailed);
 }
+
+/** Mends schedules that a clock which was ahead has put off for longer than their periods. */
+export const bringBackRotations = ({ store }: Kms): Promise<void> =>
+  store.keys.bringBackRotations(Date.now());
 
 /** Rotates a key whose current version has no AES-GCM call left, unless that has been done. */
 export async function rotateExhausted(kms: Kms, { id, current }: Key): Promise<void> {

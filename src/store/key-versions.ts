@@ -82,16 +82,7 @@ export function keyVersionRepository(db: Kysely<Database>): KeyVersionRepository
       }));
     },
 
-    async claimRemoval({ keyId, number }) {
-      const { numUpdatedRows } = await db
-        .updateTable('key_versions')
-        .set({ state: 'removing' })
-        .where('key_id', '=', keyId)
-        .where('number', '=', number)
-        .where('state', '<>', 'active')
-        .executeTakeFirst();
-      return numUpdatedRows === 1n;
-    },
+    claimRemoval: (version) => claimRemoval(db, version),
 
     async knowsAny(objects) {
       const row = await db
@@ -207,6 +198,18 @@ async function putOff(tx: Transaction<Database>, keyId: string, at: number, next
     .where('id', '=', keyId)
     .where('next_rotation_at', '<=', at)
     .execute();
+}
+
+/** What `KeyVersionRepository.claimRemoval` does, also in a transaction. */
+export async function claimRemoval(db: Kysely<Database>, { keyId, number }: VersionName): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable('key_versions')
+    .set({ state: 'removing' })
+    .where('key_id', '=', keyId)
+    .where('number', '=', number)
+    .where('state', '<>', 'active')
+    .executeTakeFirst();
+  return numUpdatedRows === 1n;
 }
 
 /** What `KeyVersionRepository.forget` does, in a transaction. */

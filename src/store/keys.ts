@@ -6,7 +6,8 @@ export interface KeyRow extends Selectable<KeysTable> {
   readonly versions: readonly Selectable<KeyVersionsTable>[];
 }
 
-const DAY_MS = 86_400_000;
+/** Rows count windows and periods in days, and times in milliseconds. */
+export const DAY_MS = 86_400_000;
 
 /** What changes a key: whether it did, which it does not where the key is in a state that forbids it. */
 type Change = Promise<boolean>;

@@ -1,6 +1,6 @@
 /** What a store needs after it was restored from a backup, on either engine. */
 import type { Kysely, Selectable, Transaction } from 'kysely';
-import { type FinishedRotation, finish, forget, type VersionName } from './key-versions';
+import { claimRemoval, type FinishedRotation, finish, forget, type VersionName } from './key-versions';
 import type { Database, KeysTable, KeyVersionsTable, StoreTable } from './schema';
 
 /** Everything that a restore has to know of a store: keys and versions in every state. */
@@ -56,13 +56,7 @@ export function recoveryRepository(db: Kysely<Database>): RecoveryRepository {
 async function adjust(tx: Transaction<Database>, adjustments: Adjustments): Promise<void> {
   for (const { version, rotation } of adjustments.finish) await finish(tx, version, rotation);
   for (const version of adjustments.forget) {
-    await tx
-      .updateTable('key_versions')
-      .set({ state: 'removing' })
-      .where('key_id', '=', version.keyId)
-      .where('number', '=', version.number)
-      .where('state', '=', 'creating')
-      .execute();
+    await claimRemoval(tx, version);
     await forget(tx, version);
   }
   for (const { keyId, at, heartbeat } of adjustments.deletions) {

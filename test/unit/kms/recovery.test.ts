@@ -1,5 +1,5 @@
-import { DAY_MS } from '../../../src/kms/duration';
 import { adjustmentsOf, differences, keysAfter } from '../../../src/kms/recovery';
+import { DAY_MS } from '../../../src/store/keys';
 import type { StoreContents } from '../../../src/store/recovery';
 
 type KeyRow = StoreContents['keys'][number];
