@@ -23,8 +23,9 @@ module.exports = {
     may('store'),
     may('hsm'),
     may('access'),
+    may('audit'),
     may('kms', 'access', 'hsm', 'store'),
-    may('api', 'kms', 'telemetry'),
+    may('api', 'kms', 'access', 'audit', 'telemetry'),
     {
       name: 'protocols-are-siblings',
       severity: 'error',

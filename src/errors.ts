@@ -15,6 +15,7 @@ export type KmsErrorCode =
   | 'MALFORMED_POLICY'
   | 'INVALID_GRANT_ID'
   | 'INVALID_GRANT_TOKEN'
+  | 'ACCESS_DENIED'
   | 'DISABLED'
   | 'INVALID_STATE'
   | 'INVALID_KEY_USAGE'
@@ -26,6 +27,7 @@ export type KmsErrorCode =
   | 'KEY_UNAVAILABLE'
   | 'TOKEN_TIMEOUT'
   | 'THROTTLED'
+  | 'AUDIT_UNAVAILABLE'
   | 'INTERNAL';
 
 /**

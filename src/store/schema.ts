@@ -12,6 +12,10 @@ export interface Database {
   key_usage: KeyUsageTable;
   aliases: AliasesTable;
   grants: GrantsTable;
+  principals: PrincipalsTable;
+  access_keys: AccessKeysTable;
+  principal_policies: PrincipalPoliciesTable;
+  audit_chains: AuditChainsTable;
 }
 
 /** One row: what this store is, and which object on the token belongs to it. */
@@ -29,6 +33,12 @@ export interface StoreTable {
   heartbeat_ms: Generated<number>;
   /** When that was last recorded, by the wall clock. */
   heartbeat_at: number | null;
+  /** CKA_ID of the key pair on the token that signs the audit record's checkpoints; null until it is first needed. */
+  audit_key_object: Nullable<string>;
+  /** `creating` until the key pair has been seen on the token. */
+  audit_key_state: Nullable<'creating' | 'active'>;
+  /** X.509 SubjectPublicKeyInfo, DER in base64. */
+  audit_public_key: Nullable<string>;
 }
 
 /**
@@ -120,4 +130,44 @@ export interface GrantsTable {
   /** A JSON object, `equals` or `subset` with pairs; null where there are none. */
   constraints: string | null;
   created_at: number;
+}
+
+/** Who may call. */
+export interface PrincipalsTable {
+  /** `root` for the account's root principal. */
+  name: string;
+  kind: 'root' | 'user';
+  /** The subject of the client certificates that stand for the principal, as the command line normalises it. */
+  certificate_subject: Nullable<string>;
+  created_at: number;
+}
+
+export interface AccessKeysTable {
+  /** 20 characters. */
+  id: string;
+  principal: string;
+  /** The secret access key, encrypted by the service key on the token: IV, ciphertext and tag, base64. */
+  sealed_secret: string;
+  created_at: number;
+  /** When it ends, if it does. */
+  expires_at: Nullable<number>;
+}
+
+/** Identity policies. */
+export interface PrincipalPoliciesTable {
+  principal: string;
+  name: string;
+  /** JSON, as it was attached. */
+  document: string;
+}
+
+/** The head of each chain of audit records. */
+export interface AuditChainsTable {
+  /** As in its files' names. */
+  id: string;
+  /** Of its last line. */
+  sequence: number;
+  /** SHA-256 of its last line, hex. */
+  hash: string;
+  started_at: number;
 }

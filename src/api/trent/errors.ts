@@ -22,6 +22,7 @@ const EXCEPTIONS: Record<KmsErrorCode, { readonly type: string; readonly status:
   MALFORMED_POLICY: { type: 'MalformedPolicyDocumentException', status: 400 },
   INVALID_GRANT_ID: { type: 'InvalidGrantIdException', status: 400 },
   INVALID_GRANT_TOKEN: { type: 'InvalidGrantTokenException', status: 400 },
+  ACCESS_DENIED: { type: 'AccessDeniedException', status: 400 },
   DISABLED: { type: 'DisabledException', status: 400 },
   INVALID_STATE: { type: 'KMSInvalidStateException', status: 400 },
   INVALID_KEY_USAGE: { type: 'InvalidKeyUsageException', status: 400 },
@@ -33,6 +34,7 @@ const EXCEPTIONS: Record<KmsErrorCode, { readonly type: string; readonly status:
   KEY_UNAVAILABLE: { type: 'KeyUnavailableException', status: 500 },
   TOKEN_TIMEOUT: { type: 'DependencyTimeoutException', status: 500 },
   THROTTLED: { type: 'ThrottlingException', status: 400 },
+  AUDIT_UNAVAILABLE: { type: 'KMSInternalException', status: 500 },
   INTERNAL: { type: 'KMSInternalException', status: 500 },
 };
 
