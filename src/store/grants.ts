@@ -30,6 +30,8 @@ export interface GrantRepository {
   find(id: string): Promise<GrantRow | undefined>;
   /** Which of these ids are a grant's. */
   existing(ids: readonly string[]): Promise<string[]>;
+  /** All of a key's to one principal. */
+  to(keyId: string, granteePrincipal: string): Promise<Pick<GrantRow, 'operations' | 'constraints'>[]>;
   /** In the order of their ids. */
   list(filter: GrantFilter): Promise<GrantRow[]>;
   /** Whether the key had such a grant. */
@@ -58,6 +60,16 @@ export function grantRepository(db: Kysely<Database>): GrantRepository {
       const rows = await db.selectFrom('grants').select('id').where('id', 'in', ids).execute();
       return rows.map(({ id }) => id);
     },
+
+    // A key may have very many grants, and a principal the same one again and again.
+    to: (keyId, granteePrincipal) =>
+      db
+        .selectFrom('grants')
+        .select(['operations', 'constraints'])
+        .distinct()
+        .where('key_id', '=', keyId)
+        .where('grantee_principal', '=', granteePrincipal)
+        .execute(),
 
     list({ limit, after = '', keyId, grantId, granteePrincipal, retiringPrincipal }) {
       let page = db.selectFrom('grants').selectAll().where('id', '>', after).orderBy('id').limit(limit);
