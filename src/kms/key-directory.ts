@@ -6,6 +6,7 @@ import type { Store } from '../store/store';
 import type { Arns } from './arns';
 import type { AliasName, Key, KeyId, KeyState, KeyVersion } from './key';
 import { type KeyReference, parseKeyReference } from './key-reference';
+import { createMemory } from './memory';
 
 export interface KeyDirectory {
   /** @throws KmsError NOT_FOUND */
@@ -15,38 +16,6 @@ export interface KeyDirectory {
   findAgain(id: KeyId): Promise<Key | undefined>;
   /** Forgets everything: to be called after every change. */
   forget(): void;
-}
-
-/** What another process changes applies here this much later at most. */
-const MEMORY_MS = 1_000;
-/** Bounds the memory; a client can make up names without end. */
-const MEMORY_ENTRIES = 10_000;
-
-interface Memory<T> {
-  /** What is remembered under the name, or else what `look` finds; failures are not remembered. */
-  recall(name: string, look: () => Promise<T>): Promise<T>;
-  forget(name?: string): void;
-}
-
-function createMemory<T>(): Memory<T> {
-  let entries = new Map<string, { readonly found: Promise<T>; readonly until: number }>();
-  return {
-    recall(name, look) {
-      const now = performance.now();
-      const known = entries.get(name);
-      if (known && known.until > now) return known.found;
-      if (entries.size >= MEMORY_ENTRIES) entries = new Map();
-      const found = look();
-      const into = entries;
-      into.set(name, { found, until: now + MEMORY_MS });
-      found.catch(() => into.delete(name));
-      return found;
-    },
-    forget(name) {
-      if (name === undefined) entries = new Map();
-      else entries.delete(name);
-    },
-  };
 }
 
 export function createKeyDirectory(store: Store, arns: Arns): KeyDirectory {
