@@ -2,7 +2,11 @@
 import { KmsError } from '../errors';
 import { isComparable, parseOperator } from './condition-operators';
 import type {
+  CommonStatement,
   Condition,
+  Effect,
+  IdentityPolicy,
+  IdentityStatement,
   PolicyDocument,
   Principal,
   PrincipalType,
@@ -22,11 +26,9 @@ import {
 import { isIdentityArn, parsePrincipalArn } from './principals';
 
 const PRINCIPAL_TYPES = ['AWS', 'Service', 'Federated', 'CanonicalUser'] as const;
-const STATEMENT_MEMBERS = [
+const COMMON_MEMBERS = [
   'Sid',
   'Effect',
-  'Principal',
-  'NotPrincipal',
   'Action',
   'NotAction',
   'Resource',
@@ -37,8 +39,14 @@ const STATEMENT_MEMBERS = [
 const HOST_NAME = /^[a-z0-9-]+(\.[a-z0-9-]+)+$/;
 const PROVIDER_ARN = /^arn:[a-z0-9-]+:iam::[A-Za-z0-9-]+:(saml|oidc)-provider\/[\w+=,.@:/-]+$/;
 const ACTION = /^(\*|(\*|[A-Za-z0-9-]+):[A-Za-z0-9*?]+)$/;
+const isAction = (text: string): boolean => ACTION.test(text);
+
 /** Some ARNs here have fewer fields than AWS's. */
 const RESOURCE = /^(\*|arn:[^:\s]+:\S+)$/;
+const VARIABLE = /\$\{[^{}]*\}/g;
+/** Variables may have spaces in them. */
+const isResource = (text: string): boolean => RESOURCE.test(text.replace(VARIABLE, '*'));
+
 const CONDITION_KEY = /^[^:\s]+:.+$/s;
 
 /**
@@ -48,14 +56,23 @@ const CONDITION_KEY = /^[^:\s]+:.+$/s;
  * @throws KmsError MALFORMED_POLICY, saying what is wrong and where; INVALID_ARN for the ARN of something that IAM
  *   has and that is no principal, such as a group
  */
-export function parsePolicy(text: string): PolicyDocument {
+export const parsePolicy = (text: string): PolicyDocument => policyOf(text, statementOf);
+
+/**
+ * Reads a policy of an identity, as strictly: it names no principal, and must have actions and resources.
+ *
+ * @throws KmsError MALFORMED_POLICY, saying what is wrong and where
+ */
+export const parseIdentityPolicy = (text: string): IdentityPolicy => policyOf(text, identityStatementOf);
+
+function policyOf<S>(text: string, readStatement: (place: Place) => S) {
   const document = { value: parseJson(text), path: '' };
   const { Version, Id, Statement } = knownMembersOf(document, ['Version', 'Id', 'Statement']);
   if (!Statement) throw malformed(document, 'must have a Statement.');
   return {
-    version: Version ? oneOf(Version, ['2012-10-17', '2008-10-17']) : '2008-10-17',
+    version: Version ? oneOf(Version, ['2012-10-17', '2008-10-17']) : ('2008-10-17' as const),
     ...(Id && { id: textOf(Id) }),
-    statements: itemsOf(Statement).map(statementOf),
+    statements: itemsOf(Statement).map(readStatement),
   };
 }
 
@@ -69,21 +86,38 @@ function parseJson(text: string): unknown {
 }
 
 function statementOf(place: Place): Statement {
-  const members = knownMembersOf(place, STATEMENT_MEMBERS);
-  if (!members.Effect) throw malformed(place, 'must have an Effect.');
+  const members = knownMembersOf(place, [...COMMON_MEMBERS, 'Principal', 'NotPrincipal']);
+  const effect = effectOf(place, members);
   const principals = selectionOf(place, members.Principal, members.NotPrincipal, principalsOf);
   if (!principals) throw malformed(place, 'must have a Principal.');
-  const actions = selectionOf(place, members.Action, members.NotAction, (list) => patternsOf(list, ACTION));
-  const resources = selectionOf(place, members.Resource, members.NotResource, (list) =>
-    patternsOf(list, RESOURCE),
-  );
+  return { effect, principals, ...commonOf(place, members) };
+}
+
+function identityStatementOf(place: Place): IdentityStatement {
+  const members = knownMembersOf(place, COMMON_MEMBERS);
+  const effect = effectOf(place, members);
+  const { actions, resources, ...others } = commonOf(place, members);
+  if (!actions) throw malformed(place, 'must have an Action.');
+  if (!resources) throw malformed(place, 'must have a Resource.');
+  return { effect, actions, resources, ...others };
+}
+
+type CommonMembers = Partial<Record<(typeof COMMON_MEMBERS)[number], Place>>;
+
+function effectOf(place: Place, { Effect }: CommonMembers): Effect {
+  if (!Effect) throw malformed(place, 'must have an Effect.');
+  return oneOf(Effect, ['Allow', 'Deny']);
+}
+
+function commonOf(place: Place, members: CommonMembers): Omit<CommonStatement, 'effect'> {
+  const { Sid, Action, NotAction, Resource, NotResource, Condition } = members;
+  const actions = selectionOf(place, Action, NotAction, (list) => patternsOf(list, isAction));
+  const resources = selectionOf(place, Resource, NotResource, (list) => patternsOf(list, isResource));
   return {
-    ...(members.Sid && { sid: textOf(members.Sid) }),
-    effect: oneOf(members.Effect, ['Allow', 'Deny']),
-    principals,
+    ...(Sid && { sid: textOf(Sid) }),
     ...(actions && { actions }),
     ...(resources && { resources }),
-    conditions: members.Condition ? conditionsOf(members.Condition) : [],
+    conditions: Condition ? conditionsOf(Condition) : [],
   };
 }
 
@@ -99,10 +133,10 @@ function selectionOf<T>(
   return place && { except: place === others, listed: listOf(place) };
 }
 
-function patternsOf(place: Place, form: RegExp): string[] {
+function patternsOf(place: Place, isValid: (text: string) => boolean): string[] {
   return itemsOf(place).map((item) => {
     const text = textOf(item);
-    if (!form.test(text)) throw malformed(item, `is not valid: ${quote(text)}.`);
+    if (!isValid(text)) throw malformed(item, `is not valid: ${quote(text)}.`);
     return text;
   });
 }
