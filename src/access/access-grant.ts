@@ -1,6 +1,4 @@
 /** Grants, as far as they decide on access. */
-import type { AccessRequest } from './access-request';
-
 /** What a grant allows, whoever has it. */
 export interface NewGrant {
   /** By their names in grants: `Encrypt`, `ReEncryptFrom`. */
@@ -18,6 +16,16 @@ export interface AccessGrant extends NewGrant {
   readonly granteePrincipal: string;
 }
 
+/** What of a request grants look at. */
+export interface GrantedRequest {
+  /** Such as `kms:Encrypt`. */
+  readonly action: string;
+  /** For the constraints of grants, which compare it exactly. */
+  readonly encryptionContext?: ReadonlyMap<string, string>;
+  /** What CreateGrant would make: a grant that allows CreateGrant allows it only for what it covers. */
+  readonly newGrant?: NewGrant;
+}
+
 /** Grants of these hold whatever the encryption context: they have none. */
 const WITHOUT_CONTEXT: ReadonlySet<string> = new Set(['CreateGrant', 'DescribeKey', 'RetireGrant']);
 
@@ -25,8 +33,10 @@ const SERVICE = 'kms:';
 const NO_CONTEXT: ReadonlyMap<string, string> = new Map();
 
 /** Whether what a grant allows, leaving aside to whom, is what is asked for. */
-export function grantAllows(grant: AccessGrant, request: AccessRequest): boolean {
-  const { action, newGrant, encryptionContext = NO_CONTEXT } = request;
+export function grantAllows(
+  grant: NewGrant,
+  { action, newGrant, encryptionContext = NO_CONTEXT }: GrantedRequest,
+): boolean {
   if (!action.startsWith(SERVICE)) return false;
   const operation = action.slice(SERVICE.length);
   if (!grant.operations.includes(operation)) return false;

@@ -1,5 +1,5 @@
 /** A request as access is decided on: who asks to do what, with what, under which circumstances. */
-import type { NewGrant } from './access-grant';
+import type { GrantedRequest } from './access-grant';
 
 /** Who asks. */
 export interface CallerIdentity {
@@ -13,18 +13,12 @@ export interface CallerIdentity {
 /** Values of condition keys; keys in lower case. */
 export type ConditionValues = ReadonlyMap<string, readonly string[]>;
 
-export interface AccessRequest {
+export interface AccessRequest extends GrantedRequest {
   readonly caller: CallerIdentity;
-  /** Such as `kms:Encrypt`. */
-  readonly action: string;
   /** An ARN; `*` where the action is about none. */
   readonly resource: string;
   /** What the caller alone says (`aws:PrincipalArn` and its like) need not be here. */
   readonly conditions: ConditionValues;
-  /** For the constraints of grants, which compare it exactly. */
-  readonly encryptionContext?: ReadonlyMap<string, string>;
-  /** What CreateGrant would make: a grant that allows CreateGrant allows it only for what it covers. */
-  readonly newGrant?: NewGrant;
 }
 
 /** Condition values of entries, whose keys may come in any case and more than once. */
@@ -39,4 +33,29 @@ export function conditionValues(
     values.set(key, some ? [...some, ...more] : more);
   }
   return values;
+}
+
+/** No caller is a service of AWS's, nor asks through one. */
+const NEVER: readonly string[] = ['false'];
+
+/** A request's values of a key, in lower case; undefined or empty if it has none. */
+export function valuesOf({ caller, conditions }: AccessRequest, key: string): readonly string[] | undefined {
+  switch (key) {
+    case 'aws:principalarn':
+      return [caller.arn];
+    case 'aws:principalaccount':
+    case 'kms:calleraccount':
+      return [caller.account];
+    case 'aws:principaltype':
+      return [caller.kind === 'root' ? 'Account' : 'User'];
+    case 'aws:username':
+      return caller.kind === 'user' ? [caller.name] : undefined;
+    case 'aws:userid':
+      return caller.kind === 'root' ? [caller.account] : conditions.get(key);
+    case 'aws:principalisawsservice':
+    case 'aws:viaawsservice':
+      return NEVER;
+    default:
+      return conditions.get(key);
+  }
 }

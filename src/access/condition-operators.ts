@@ -1,25 +1,15 @@
 /** The condition operators of IAM's policy grammar, and what values each can compare. */
-import { isIP } from 'node:net';
+import { readBinary, readDate, readNumber, readTruth } from './condition-value';
+import { readIpRange } from './ip-range';
 
 type ValueCheck = (text: string) => boolean;
 
 const anyText: ValueCheck = () => true;
-const number: ValueCheck = (text) => /^[+-]?\d+(\.\d+)?$/.test(text);
-const truth: ValueCheck = (text) => /^(true|false)$/i.test(text);
-const base64: ValueCheck = (text) => Buffer.from(text, 'base64').toString('base64') === text;
-
-const W3C_DATE = /^\d{4}(-\d\d(-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?)?)?$/;
-/** W3C's profile of ISO 8601, or seconds since 1970. */
-const date: ValueCheck = (text) =>
-  /^\d+$/.test(text) || (W3C_DATE.test(text) && !Number.isNaN(Date.parse(text)));
-
-/** An address, or a range as address and prefix length. */
-const addresses: ValueCheck = (text) => {
-  const [address = '', length, ...rest] = text.split('/');
-  const version = isIP(address);
-  if (version === 0 || rest.length > 0) return false;
-  return length === undefined || (/^\d{1,3}$/.test(length) && Number(length) <= (version === 4 ? 32 : 128));
-};
+const number: ValueCheck = (text) => readNumber(text) !== undefined;
+const truth: ValueCheck = (text) => readTruth(text) !== undefined;
+const base64: ValueCheck = (text) => readBinary(text) !== undefined;
+const date: ValueCheck = (text) => readDate(text) !== undefined;
+const addresses: ValueCheck = (text) => readIpRange(text) !== undefined;
 
 const CHECKS = {
   StringEquals: anyText,

@@ -1,9 +1,23 @@
 /** The lockout safety check: whether somebody could put another policy in the place of this one. */
-import type { PolicyDocument, Principal, Selection, Statement } from './policy-document';
+import type { AccessRequest } from './access-request';
+import { evaluate } from './evaluate';
+import type { IdentityPolicy, PolicyDocument, Principal, Selection, Statement } from './policy-document';
 import { parsePrincipalArn } from './principals';
 import { matchesWildcards } from './wildcards';
 
 const ACTION = 'kms:PutKeyPolicy';
+
+/**
+ * Whether a new key policy allows the caller to put another one, as things are: by itself, or together with the
+ * caller's identity policies where it lets them decide. Grants cannot.
+ *
+ * @param request of the request that puts it; its `resource` is the key's ARN
+ */
+export const letsCallerPutPolicy = (
+  key: PolicyDocument,
+  { caller, resource, conditions }: Pick<AccessRequest, 'caller' | 'resource' | 'conditions'>,
+  identity: readonly IdentityPolicy[],
+): boolean => evaluate({ caller, action: ACTION, resource, conditions }, { identity, key }).allowed;
 
 /**
  * Whether a key policy allows somebody of an account to put another one: a statement allows it, and none denies it to

@@ -1,18 +1,20 @@
 /**
  * Whether a text matches a pattern in which `*` is any number of characters and `?` is one. Takes time in
  * proportion to the product of their lengths at worst, which no regular expression made of a pattern promises.
+ *
+ * @param literals where in the pattern a `*` or `?` stands for itself
  */
-export function matchesWildcards(pattern: string, text: string): boolean {
+export function matchesWildcards(pattern: string, text: string, literals?: ReadonlySet<number>): boolean {
   let at = 0;
   let star = -1;
   let resume = 0;
   let place = 0;
   while (place < text.length) {
-    if (pattern[at] === '*') {
+    if (pattern[at] === '*' && !literals?.has(at)) {
       star = at;
       resume = place;
       at += 1;
-    } else if (at < pattern.length && (pattern[at] === '?' || pattern[at] === text[place])) {
+    } else if (isOne(pattern, at, text, place, literals)) {
       at += 1;
       place += 1;
     } else if (star >= 0) {
@@ -24,6 +26,14 @@ export function matchesWildcards(pattern: string, text: string): boolean {
       return false;
     }
   }
-  while (pattern[at] === '*') at += 1;
+  while (pattern[at] === '*' && !literals?.has(at)) at += 1;
   return at === pattern.length;
 }
+
+const isOne = (
+  pattern: string,
+  at: number,
+  text: string,
+  place: number,
+  literals: ReadonlySet<number> | undefined,
+): boolean => pattern[at] === text[place] || (pattern[at] === '?' && !literals?.has(at));
