@@ -1,7 +1,7 @@
 /** Who a connection says that it is, whatever the protocol. */
 import { KmsError } from '../errors';
 import type { Kms } from '../kms/kms';
-import type { Principal } from '../kms/principal';
+import type { Principal } from '../kms/principal-directory';
 import type { ConnectionSource } from './source';
 
 /**
@@ -20,13 +20,12 @@ export async function principalOfCertificate(
 }
 
 /**
- * The one principal that a certificate and a signature both name, or the one of them that there is.
+ * The principal of a signature, which a certificate must name as well where there is one.
  *
  * @throws KmsError UNRECOGNIZED_CLIENT where they differ
  */
-export function onePrincipal<P extends Principal | undefined>(certified: Principal | undefined, signed: P): Principal | P {
-  if (!certified) return signed;
-  if (!signed || signed.identity.arn === certified.identity.arn) return certified;
+export function onePrincipal(certified: Principal | undefined, signed: Principal): Principal {
+  if (!certified || signed.identity.arn === certified.identity.arn) return signed;
   throw new KmsError(
     'UNRECOGNIZED_CLIENT',
     'The client certificate and the signature are of different principals.',

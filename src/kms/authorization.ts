@@ -3,11 +3,13 @@ import { randomUUID } from 'node:crypto';
 import type { AccessGrant, NewGrant } from '../access/access-grant';
 import { type AccessRequest, conditionValues } from '../access/access-request';
 import { evaluate, type Policies } from '../access/evaluate';
+import { letsCallerPutPolicy } from '../access/lockout';
 import { mentionsCondition } from '../access/mentions';
+import type { PolicyDocument } from '../access/policy-document';
 import { refusalMessage } from '../access/refusal';
 import { KmsError } from '../errors';
 import type { EncryptionContext } from './encryption-context';
-import type { Key, KeyId } from './key';
+import type { Key, KeyArn, KeyId } from './key';
 import { keyPolicyOf } from './key-policy';
 import type { KeyReference } from './key-reference';
 import type { Call, Kms } from './kms';
@@ -54,11 +56,14 @@ export async function authorizeKey(kms: Kms, call: Call, key: Key, about: About 
   if (decision.allowed) return;
   // Nothing outweighs a deny.
   if (!decision.reason.startsWith('explicit-deny')) {
-    const grants = about.grants ?? (await kms.keys.access.grants(key.id, call.caller.identity.arn));
+    const grants = about.grants ?? (await kms.keys.access.grants(key.id, principalsOf(kms, call)));
     if (grants.length > 0 && evaluate(request, { ...policies, grants }).allowed) return;
   }
   decide(call, request, policies, shownAs(kms, about.reference));
 }
+
+/** Grants to the account let the caller's own policies decide. */
+const principalsOf = ({ arns }: Kms, { caller }: Call) => [caller.identity.arn, arns.accountRoot];
 
 /**
  * For a key that is not there: only who may do this with keys in general learns that it is not.
@@ -70,6 +75,17 @@ export function authorizeUnknownKey(kms: Kms, call: Call, about: About, referenc
   const id = reference.kind === 'id' ? reference.id : (randomUUID() as KeyId);
   const request = requestOf(kms.arns.account, call, kms.arns.key(id), about, factsOf(about));
   decide(call, request, { identity: call.caller.policies }, shownAs(kms, reference));
+}
+
+/** The lockout safety check: whether the caller could put another key policy in the place of this one. */
+export function mayPutAnother(
+  { arns }: Pick<Kms, 'arns'>,
+  call: Call,
+  document: PolicyDocument,
+  keyArn: KeyArn,
+): boolean {
+  const request = requestOf(arns.account, call, keyArn, {}, Object.entries(KEY_FACTS));
+  return letsCallerPutPolicy(document, request, call.caller.policies);
 }
 
 /** Who asks by an alias does not learn which key it names, nor whether it names one. */
@@ -132,6 +148,10 @@ export const KEY_FACTS = {
   'kms:KeyOrigin': 'AWS_KMS',
   'kms:MultiRegion': 'false',
 } as const;
+export const factsOfBypass = (bypass: boolean): Facts => ({
+  'kms:BypassPolicyLockoutSafetyCheck': String(bypass),
+});
+
 const RESOURCE_ALIASES = 'kms:ResourceAliases';
 const RESOURCE_TAG = 'aws:ResourceTag/';
 

@@ -10,8 +10,8 @@ import { createMemory } from './memory';
 export const TAGS_PER_KEY = 50;
 
 export interface KeyAccess {
-  /** A key's grants to one principal. */
-  grants(keyId: KeyId, granteePrincipal: string): Promise<readonly AccessGrant[]>;
+  /** A key's grants to these principals. */
+  grants(keyId: KeyId, granteePrincipals: readonly string[]): Promise<readonly AccessGrant[]>;
   aliases(keyId: KeyId): Promise<readonly string[]>;
   tags(keyId: KeyId): Promise<ReadonlyMap<string, string>>;
   /** Forgets everything: to be called after every change. */
@@ -24,11 +24,11 @@ export function createKeyAccess(store: Pick<Store, 'grants' | 'aliases' | 'tags'
   const tags = createMemory<ReadonlyMap<string, string>>();
 
   return {
-    grants: (keyId, granteePrincipal) =>
-      grants.recall(`${keyId} ${granteePrincipal}`, async () => {
-        const rows = await store.grants.to(keyId, granteePrincipal);
+    grants: (keyId, principals) =>
+      grants.recall(`${keyId} ${principals.join(' ')}`, async () => {
+        const rows = await store.grants.to(keyId, principals);
         return rows.map((row) => ({
-          granteePrincipal,
+          granteePrincipal: row.grantee_principal,
           operations: JSON.parse(row.operations) as string[],
           ...(row.constraints !== null && { constraints: decodeConstraints(row.constraints) }),
         }));

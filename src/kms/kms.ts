@@ -6,8 +6,7 @@ import type { Arns } from './arns';
 import type { EncryptionContext } from './encryption-context';
 import type { GcmCalls } from './gcm-calls';
 import type { KeyDirectory } from './key-directory';
-import type { Principal } from './principal';
-import type { PrincipalDirectory } from './principal-directory';
+import type { Principal, PrincipalDirectory } from './principal-directory';
 import type { SingleFlight } from './single-flight';
 import type { UsageLog } from './usage-log';
 

@@ -5,6 +5,9 @@ import type { Database, GrantsTable } from './schema';
 export type GrantRow = Selectable<GrantsTable>;
 export type NewGrant = Omit<GrantRow, 'created_at'>;
 
+/** A grant, as far as it decides on access. */
+export type Permission = Pick<GrantRow, 'grantee_principal' | 'operations' | 'constraints'>;
+
 /** Which grants, and from where. */
 export interface GrantFilter {
   readonly limit: number;
@@ -30,8 +33,8 @@ export interface GrantRepository {
   find(id: string): Promise<GrantRow | undefined>;
   /** Which of these ids are a grant's. */
   existing(ids: readonly string[]): Promise<string[]>;
-  /** All of a key's to one principal. */
-  to(keyId: string, granteePrincipal: string): Promise<Pick<GrantRow, 'operations' | 'constraints'>[]>;
+  /** What a key's grants allow these principals. */
+  to(keyId: string, granteePrincipals: readonly string[]): Promise<Permission[]>;
   /** In the order of their ids. */
   list(filter: GrantFilter): Promise<GrantRow[]>;
   /** Whether the key had such a grant. */
@@ -62,13 +65,13 @@ export function grantRepository(db: Kysely<Database>): GrantRepository {
     },
 
     // A key may have very many grants, and a principal the same one again and again.
-    to: (keyId, granteePrincipal) =>
+    to: (keyId, granteePrincipals) =>
       db
         .selectFrom('grants')
-        .select(['operations', 'constraints'])
+        .select(['grantee_principal', 'operations', 'constraints'])
         .distinct()
         .where('key_id', '=', keyId)
-        .where('grantee_principal', '=', granteePrincipal)
+        .where('grantee_principal', 'in', granteePrincipals)
         .execute(),
 
     list({ limit, after = '', keyId, grantId, granteePrincipal, retiringPrincipal }) {

@@ -1,9 +1,9 @@
 /** Who sent a request of TrentService. */
 import type { Kms } from '../../kms/kms';
-import type { Principal } from '../../kms/principal';
+import type { Principal } from '../../kms/principal-directory';
 import { onePrincipal, principalOfCertificate } from '../caller';
 import type { ProtocolRequest } from '../protocol';
-import { accessKeyIdOf, isSigned, type SignatureScope, verifySignature } from './sigv4/verify';
+import { type FindSigningKey, isSigned, verifySignature } from './sigv4/verify';
 
 export interface Authenticated {
   readonly principal: Principal;
@@ -30,8 +30,15 @@ export async function authenticate(
   if (auth === 'none') return { principal: kms.principals.root() };
   const certified = await principalOfCertificate(kms, request.source);
   if (certified && !isSigned(request.rawHeaders)) return { principal: certified };
-  const scope: SignatureScope = { region, service: 'kms' };
-  const signed = await verifySignature(request, scope, kms.principals.findSigningKey);
-  const accessKeyId = accessKeyIdOf(request.rawHeaders);
-  return { principal: onePrincipal(certified, signed), ...(accessKeyId !== undefined && { accessKeyId }) };
+  const find = findWithAccessKey(kms);
+  const { principal, accessKeyId } = await verifySignature(request, { region, service: 'kms' }, find);
+  return { principal: onePrincipal(certified, principal), accessKeyId };
 }
+
+/** Only an access key whose signature fits is worth a place in the records. */
+const findWithAccessKey =
+  ({ principals }: Pick<Kms, 'principals'>): FindSigningKey<Required<Authenticated>> =>
+  async (accessKeyId, date) => {
+    const { signingKey, identity } = await principals.findSigningKey(accessKeyId, date);
+    return { signingKey, identity: identity && { principal: identity, accessKeyId } };
+  };

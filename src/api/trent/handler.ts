@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { Call, Kms } from '../../kms/kms';
-import type { Principal } from '../../kms/principal';
+import type { Principal } from '../../kms/principal-directory';
 import type { Protocol, ProtocolAnswer, ProtocolRequest, RequestRecord } from '../protocol';
 import type { Quota } from '../quota';
 import { type Authentication, authenticate } from './authenticate';
