@@ -26,7 +26,12 @@ export const finder = (scope = SCOPE) =>
       : { signingKey: Buffer.alloc(32), identity: undefined },
   );
 
-export const verify = (request: SignedRequest, { now = NOW, find = finder() } = {}) =>
+interface Circumstances {
+  readonly now?: Date;
+  readonly find?: FindSigningKey<string>;
+}
+
+export const verify = (request: SignedRequest, { now = NOW, find = finder() }: Circumstances = {}) =>
   verifySignature(request, SCOPE, find, now);
 
 interface Unsigned {
