@@ -26,7 +26,12 @@ export const finder = (scope = SCOPE) =>
       : { signingKey: Buffer.alloc(32), identity: undefined },
   );
 
-export const verify = (request: SignedRequest, { now = NOW, find = finder() } = {}) =>
+interface Circumstances {
+  readonly now?: Date;
+  readonly find?: FindSigningKey<string>;
+}
+
+export const verify = (request: SignedRequest, { now = NOW, find = finder() }: Circumstances = {}) =>
   verifySignature(request, SCOPE, find, now);
 
 interface Unsigned {
@@ -37,7 +42,7 @@ interface Unsigned {
   readonly body: string | Uint8Array;
 }
 
-interface Signer {
+export interface Signer {
   readonly accessKeyId?: string;
   readonly secretAccessKey?: string;
   readonly sessionToken?: string;
@@ -80,6 +85,27 @@ export const raw = ({ headers, ...request }: WithHeaders): SignedRequest => ({
   ...request,
   rawHeaders: Object.entries(headers).flat(),
 });
+
+export const MISMATCH =
+  'The request signature we calculated does not match the signature you provided. Check your AWS Secret ' +
+  'Access Key and signing method. Consult the service documentation for details.';
+
+export type Change = (headers: Record<string, string>) => Record<string, string>;
+
+/** A good request with its headers changed after signing. */
+export async function changed(change: Change, signer: Signer = {}): Promise<SignedRequest> {
+  const request = await signedRequest(signer);
+  return raw({ ...request, headers: change(request.headers) });
+}
+
+export const authorization =
+  (change: (value: string) => string): Change =>
+  (headers) => ({ ...headers, authorization: change(String(headers.authorization)) });
+
+export const without =
+  (name: string): Change =>
+  ({ [name]: _gone, ...headers }) =>
+    headers;
 
 /** The error that a request is refused with: one of the protocol, and the client's fault. */
 export async function refusal(result: Promise<unknown>): Promise<ProtocolError> {
