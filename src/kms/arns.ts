@@ -8,6 +8,8 @@ export interface Arns {
   readonly prefix: string;
   /** The account as a principal: everybody in it. */
   readonly accountRoot: string;
+  /** A principal of the account, by its name. */
+  user(name: string): string;
   key(id: KeyId): KeyArn;
   alias(name: AliasName): AliasArn;
 }
@@ -20,6 +22,7 @@ export function createArns(prefix: string): Arns {
     prefix,
     account,
     accountRoot: `arn:${partition}:iam::${account}:root`,
+    user: (name) => `arn:${partition}:iam::${account}:user/${name}`,
     key: (id) => `${prefix}:key/${id}` as KeyArn,
     alias: (name) => `${prefix}:${name}` as AliasArn,
   };

@@ -11,6 +11,7 @@ import { type KeyUsageRepository, keyUsageRepository } from './key-usage';
 import { type KeyVersionRepository, keyVersionRepository } from './key-versions';
 import { type KeyRepository, keyRepository } from './keys';
 import { type DatabaseAddress, openPostgres, postgresExists } from './postgres';
+import { type PrincipalRepository, principalRepository } from './principals';
 import { type RecoveryRepository, recoveryRepository } from './recovery';
 import { openSqlite, sqliteExists } from './sqlite';
 import { type TagRepository, tagRepository } from './tags';
@@ -27,6 +28,7 @@ export interface Store {
   readonly tags: TagRepository;
   readonly keyPolicies: KeyPolicyRepository;
   readonly grants: GrantRepository;
+  readonly principals: PrincipalRepository;
   /**
    * Does the work while nobody else, in this or any other process on the same store, does work of the same name. Waits
    * at most 30 s for the others, and not at all behind very many. Not for work that calls it again with the same name: that would wait for itself. Should
@@ -77,6 +79,7 @@ function storeOf(engine: Engine): Store {
     tags: tagRepository(db),
     keyPolicies: keyPolicyRepository(db),
     grants: grantRepository(db),
+    principals: principalRepository(db),
     exclusively: exclusively(engine),
     isShared,
     ping,
