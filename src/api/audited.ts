@@ -16,7 +16,7 @@ export function audited(protocol: Protocol, audit: Audit, { arns, token }: Pick<
       time: new Date(),
       requestId: request.id,
       protocol: protocol.name,
-      ...(request.source.address !== undefined && { source: request.source.address }),
+      ...(request.source.address !== '' && { source: request.source.address }),
       ...entryOf(arns, answer),
       ...about,
     });

@@ -2,7 +2,7 @@
 import { KmsError } from '../errors';
 import type { Kms } from '../kms/kms';
 import type { Principal } from '../kms/principal-directory';
-import type { ConnectionSource } from './source';
+import type { Source } from './source';
 
 /**
  * The principal of a client certificate; nobody where there is none.
@@ -11,7 +11,7 @@ import type { ConnectionSource } from './source';
  */
 export async function principalOfCertificate(
   { principals }: Pick<Kms, 'principals'>,
-  { certificate }: ConnectionSource,
+  { certificate }: Source,
 ): Promise<Principal | undefined> {
   if (!certificate) return undefined;
   const principal = certificate.authorized ? await principals.findByCertificate(certificate.subject) : undefined;

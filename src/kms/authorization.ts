@@ -119,7 +119,7 @@ function requestOf(
       ['aws:EpochTime', String(Math.floor(now / 1000))],
       ['aws:SecureTransport', String(source.secure)],
       ['kms:CallerAccount', account],
-      ...(source.address === undefined ? [] : [['aws:SourceIp', source.address] as const]),
+      ...(source.address === '' ? [] : [['aws:SourceIp', source.address] as const]),
       ...facts,
     ]),
     ...(encryptionContext && { encryptionContext }),
