@@ -73,6 +73,15 @@ export async function sendRaw(
   { target = `TrentService.${operation}`, contentType = 'application/x-amz-json-1.1' }: RawRequest = {},
 ): Promise<RawAnswer> {
   const headers = await sign(url, credentials, { 'content-type': contentType, 'x-amz-target': target }, body);
+  return send({ url }, headers, body);
+}
+
+/** A POST of `/` with these headers, as they are. */
+export async function send(
+  { url }: { readonly url: string },
+  headers: Readonly<Record<string, string>>,
+  body: string | Uint8Array<ArrayBuffer>,
+): Promise<RawAnswer> {
   return readAnswer(await fetch(url, { method: 'POST', headers, body }));
 }
 
