@@ -105,7 +105,7 @@ function attempt(file: string, work: () => void): void {
 function replace(file: string, text: Buffer): void {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   const temporary = `${file}.tmp`;
-  // Left over from a crash: of two processes that could be here, only one may be at work on the data directory.
+  // Left over from a crash.
   rmSync(temporary, { force: true });
   write(temporary, text);
   renameSync(temporary, file);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { backup } from './cli/backup';
 import { type DoctorOptions, doctor } from './cli/doctor';
+import { principalsCommand } from './cli/principals-command';
 import { type RestoreOptions, restore } from './cli/restore';
 import { serve } from './cli/serve';
 import { settingsHelp } from './config/settings';
@@ -60,6 +61,8 @@ program
   .action(async (file: string | undefined, options: RestoreOptions) => {
     process.exitCode = await restore(file, options);
   });
+
+program.addCommand(principalsCommand());
 
 program.parseAsync().catch((error: unknown) => {
   // A KmsError: what a start needs, the token or the store, was there, and went away.

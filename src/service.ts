@@ -2,6 +2,7 @@
 import { createApp } from './api/http';
 import { listen } from './api/server';
 import type { Config } from './config/load';
+import { deliverRoot, rootCredentialsFile } from './credentials-file';
 import type { StartError } from './errors';
 import { cleanUp, type Housekeeping, keepHouse } from './housekeeping';
 import { startToken, type Token } from './hsm/token';
@@ -9,6 +10,7 @@ import { createArns } from './kms/arns';
 import { createGcmCalls } from './kms/gcm-calls';
 import { createKeyDirectory } from './kms/key-directory';
 import type { Kms } from './kms/kms';
+import { createRootPrincipal } from './kms/principals';
 import { createSingleFlight } from './kms/single-flight';
 import { createUsageLog } from './kms/usage-log';
 import type { StoreIdentity } from './store/identity';
@@ -50,6 +52,7 @@ export async function startService(
       startToken({ ...tokenAddress(config, identity), ...config.lanes, observer, onFatal }),
     );
     const { id } = await store.identity.read();
+    await makeRoot(config, store, token, logger);
     const kms = kmsOf(config, store, token, id, logger);
     // What cannot be removed now is tried again later, and said; it must not keep the service from starting.
     await cleanUp(kms, logger).catch(() => undefined);
@@ -83,6 +86,18 @@ async function openToken(store: Store, start: (identity: StoreIdentity) => Promi
     return token;
   };
   return serviceKey.mayCreate ? store.exclusively('start', open) : open();
+}
+
+/** The first start makes the account's root principal; of the services that start at once, one does. */
+async function makeRoot({ dataDir }: Config, store: Store, { run }: Token, logger: Logger): Promise<void> {
+  const { id: storeId, serviceKey } = await store.identity.read();
+  const issuer = {
+    sealer: { run, storeId, serviceKey: serviceKey.id },
+    deliver: deliverRoot(dataDir, store),
+  };
+  const made = await store.exclusively('start', () => createRootPrincipal(store.principals, issuer));
+  if (made)
+    logger.info("the account's root principal was made", { credentials: rootCredentialsFile(dataDir) });
 }
 
 function kmsOf(config: Config, store: Store, token: Token, storeId: string, logger: Logger): Kms {

@@ -75,7 +75,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
 /** Where the store is. */
 export type StoreConfig = Pick<Config, 'dataDir' | 'database'>;
 
-const STORE_SETTINGS: readonly SettingName[] = ['P11KMS_DATA_DIR', 'P11KMS_DATABASE_URL'];
+const STORE_SETTINGS = ['P11KMS_DATA_DIR', 'P11KMS_DATABASE_URL'] as const;
 
 /**
  * Reads the settings as `loadConfig` does, for a command that does not touch the token: whoever runs it need not know
@@ -84,14 +84,27 @@ const STORE_SETTINGS: readonly SettingName[] = ['P11KMS_DATA_DIR', 'P11KMS_DATAB
  * @throws StartError for a fault in what says where the store is, and for unknown settings
  */
 export function loadStoreConfig(env: NodeJS.ProcessEnv): StoreConfig {
+  return toStoreConfig(someOf(env, STORE_SETTINGS));
+}
+
+/** Where the store is, and what the account's principals are called. */
+export type AccountConfig = StoreConfig & Pick<Config, 'arnPrefix'>;
+
+/** As `loadStoreConfig`. */
+export function loadAccountConfig(env: NodeJS.ProcessEnv): AccountConfig {
+  const values = someOf(env, [...STORE_SETTINGS, 'P11KMS_ARN_PREFIX']);
+  return { ...toStoreConfig(values), arnPrefix: values.P11KMS_ARN_PREFIX };
+}
+
+function someOf<N extends SettingName & keyof Values>(
+  env: NodeJS.ProcessEnv,
+  names: readonly N[],
+): Pick<Values, N> {
   const faults = new Faults();
-  const { values } = gather(
-    env,
-    faults,
-    settings.filter(([name]) => STORE_SETTINGS.includes(name)),
-  );
+  const wanted = settings.filter(([name]) => names.some((one) => one === name));
+  const { values } = gather(env, faults, wanted);
   if (faults.lines.length > 0) throw new StartError(faults.lines.join('\n'));
-  return toStoreConfig(values as Pick<Values, 'P11KMS_DATA_DIR' | 'P11KMS_DATABASE_URL'>);
+  return values as Pick<Values, N>;
 }
 
 interface Gathered {
