@@ -106,7 +106,7 @@ function privateKeyOf(pem: Buffer): KeyObject {
   try {
     return createPrivateKey(pem);
   } catch (error) {
-    const encrypted = error instanceof Error && 'code' in error && error.code === 'ERR_MISSING_PASSPHRASE';
+    const encrypted = partOf(error, 'code') === 'ERR_MISSING_PASSPHRASE';
     throw new TlsFault(
       'P11KMS_TLS_KEY_FILE',
       encrypted ? 'holds an encrypted key, which must not be encrypted' : 'holds no private key in PEM',
@@ -126,10 +126,8 @@ function assertValid({ validFrom, validTo }: X509Certificate, now: number): void
 
 /** What OpenSSL alone knows: whether it takes the key's size, the signature's hash and the rest of the chain. */
 function assertUsable({ cert, key, clientCa }: Pick<TlsMaterial, 'cert' | 'key' | 'clientCa'>): void {
-  const wrong = (setting: TlsSetting, error: unknown) => {
-    const reason = error instanceof Error && 'reason' in error ? String(error.reason) : 'not understood';
-    return new TlsFault(setting, `OpenSSL does not take (${reason})`);
-  };
+  const wrong = (setting: TlsSetting, error: unknown) =>
+    new TlsFault(setting, `OpenSSL does not take (${partOf(error, 'reason') ?? 'it says no reason'})`);
   try {
     createSecureContext({ cert, key });
   } catch (error) {
@@ -140,6 +138,11 @@ function assertUsable({ cert, key, clientCa }: Pick<TlsMaterial, 'cert' | 'key' 
   } catch (error) {
     throw wrong('P11KMS_TLS_CLIENT_CA_FILE', error);
   }
+}
+
+/** What Node says of an error of OpenSSL. */
+function partOf(error: unknown, part: 'code' | 'reason'): unknown {
+  return (error as { readonly [P in typeof part]?: unknown } | undefined)?.[part];
 }
 
 function warningOf({ validTo }: X509Certificate, now: number): string | undefined {
