@@ -105,11 +105,11 @@ function certificateOf(setting: TlsSetting, pem: Buffer): X509Certificate {
 function privateKeyOf(pem: Buffer): KeyObject {
   try {
     return createPrivateKey(pem);
-  } catch (error) {
-    const encrypted = partOf(error, 'code') === 'ERR_MISSING_PASSPHRASE';
+  } catch {
     throw new TlsFault(
       'P11KMS_TLS_KEY_FILE',
-      encrypted ? 'holds an encrypted key, which must not be encrypted' : 'holds no private key in PEM',
+      // PKCS#8 and OpenSSL's older form both say so in their first two lines.
+      pem.includes('ENCRYPTED') ? 'holds a key that is encrypted: decrypt it' : 'holds no private key in PEM',
     );
   }
 }
@@ -127,7 +127,7 @@ function assertValid({ validFrom, validTo }: X509Certificate, now: number): void
 /** What OpenSSL alone knows: whether it takes the key's size, the signature's hash and the rest of the chain. */
 function assertUsable({ cert, key, clientCa }: Pick<TlsMaterial, 'cert' | 'key' | 'clientCa'>): void {
   const wrong = (setting: TlsSetting, error: unknown) =>
-    new TlsFault(setting, `OpenSSL does not take (${partOf(error, 'reason') ?? 'it says no reason'})`);
+    new TlsFault(setting, `OpenSSL does not take (${reasonOf(error)})`);
   try {
     createSecureContext({ cert, key });
   } catch (error) {
@@ -140,9 +140,9 @@ function assertUsable({ cert, key, clientCa }: Pick<TlsMaterial, 'cert' | 'key' 
   }
 }
 
-/** What Node says of an error of OpenSSL. */
-function partOf(error: unknown, part: 'code' | 'reason'): unknown {
-  return (error as { readonly [P in typeof part]?: unknown } | undefined)?.[part];
+/** OpenSSL's word for it; its whole message is of no use to an operator. */
+function reasonOf(error: unknown): string {
+  return String((error as { readonly reason?: unknown } | undefined)?.reason ?? 'without a reason');
 }
 
 function warningOf({ validTo }: X509Certificate, now: number): string | undefined {

@@ -68,12 +68,7 @@ describe('readTls', () => {
       otherKey,
       `${KEY} holds another key than that of P11KMS_TLS_CERT_FILE`,
     ],
-    [
-      'an encrypted key',
-      server.cert,
-      encrypted,
-      `${KEY} holds an encrypted key, which must not be encrypted`,
-    ],
+    ['an encrypted key', server.cert, encrypted, `${KEY} holds a key that is encrypted: decrypt it`],
     ['a certificate for a key', server.cert, server.cert, `${KEY} holds no private key in PEM`],
     ['a key for a certificate', server.key, server.key, `${CERT} holds no certificate in PEM`],
     ['an empty certificate', '', server.key, `${CERT} holds no certificate in PEM`],
