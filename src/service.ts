@@ -1,6 +1,5 @@
 /** The service, put together: settings in, a listening server out. */
-import { createApp } from './api/http';
-import { listen } from './api/server';
+import { readiness } from './api/health';
 import type { Config } from './config/load';
 import { deliverRoot, rootCredentialsFile } from './credentials-file';
 import type { StartError } from './errors';
@@ -13,6 +12,7 @@ import type { Kms } from './kms/kms';
 import { createRootPrincipal } from './kms/principals';
 import { createSingleFlight } from './kms/single-flight';
 import { createUsageLog } from './kms/usage-log';
+import { type Listeners, openListeners } from './listeners';
 import type { StoreIdentity } from './store/identity';
 import { lockDataDirectory } from './store/lock';
 import { openStore, type Store } from './store/store';
@@ -23,6 +23,8 @@ import { tokenAddress } from './token-address';
 
 export interface Service {
   readonly url: string;
+  /** Takes the certificate that is now in the files. */
+  readonly reloadTls: () => void;
   /** Finishes what is in flight, ends the workers, closes the store: within 10 seconds. */
   close(): Promise<void>;
 }
@@ -56,14 +58,12 @@ export async function startService(
     const kms = kmsOf(config, store, token, id, logger);
     // What cannot be removed now is tried again later, and said; it must not keep the service from starting.
     await cleanUp(kms, logger).catch(() => undefined);
-    const checks = { token: token.ping, store: store.ping };
-    const app = createApp({ kms, logger, metrics, checks });
-    const { host, port } = config.listen;
-    const listening = await listen(app, host, port);
+    const ready = readiness({ token: token.ping, store: store.ping }, logger);
+    const listeners = await openListeners(config, { kms, logger, metrics, ready });
     const housekeeping = keepHouse(kms, logger, { longestJobMs: longestJobMs(config) });
-    const url = `http://${host.includes(':') ? `[${host}]` : host}:${listening.port}`;
-    logger.info('p11kms is ready', { url, ...summary(token) });
-    return { url, close: () => close(listening, kms, housekeeping, unlock) };
+    const { url, metricsUrl, reloadTls } = listeners;
+    logger.info('p11kms is ready', { url, metricsUrl, ...summary(token) });
+    return { url, reloadTls, close: () => close(listeners, kms, housekeeping, unlock) };
   } catch (error) {
     await token?.close(0);
     await store?.close();
@@ -130,12 +130,12 @@ function summary({ report }: Token) {
 }
 
 async function close(
-  listening: { close(timeoutMs: number): Promise<void> },
+  listeners: Listeners,
   { token, store, usage }: Kms,
   housekeeping: Housekeeping,
   unlock: () => void,
 ): Promise<void> {
-  await listening.close(GRACE_MS.requests);
+  await listeners.close(GRACE_MS.requests);
   await housekeeping.stop(GRACE_MS.duties);
   // When a key was last used is worth no failure.
   await usage.flush().catch(() => undefined);

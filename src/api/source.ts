@@ -3,9 +3,9 @@ import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 
 /** Where a request came from, as far as its connection tells. */
-export interface Source {
-  /** The peer's IP address, an IPv4 one as such and without a zone; empty where the peer was gone before this was asked. */
-  readonly address: string;
+export interface ConnectionSource {
+  /** The peer's IP address, an IPv4 one as such and without a zone; absent where the peer was gone before anybody asked. */
+  readonly address?: string;
   /** Whether it came over TLS, to the service or to the proxy before it. */
   readonly secure: boolean;
   /** The client's certificate, where it gave one. */
@@ -21,15 +21,19 @@ export interface ClientCertificate {
   readonly fault?: string;
 }
 
-const sources = new WeakMap<Socket, Source>();
+const sources = new WeakMap<Socket, ConnectionSource>();
 
 /** @param tlsTerminated whether a proxy does TLS */
-export function sourceOf({ socket }: IncomingMessage, { tlsTerminated }: { tlsTerminated: boolean }): Source {
+export function sourceOf(
+  { socket }: IncomingMessage,
+  { tlsTerminated }: { readonly tlsTerminated: boolean },
+): ConnectionSource {
   const known = sources.get(socket);
   if (known) return known;
+  const { remoteAddress } = socket;
   const certificate = socket instanceof TLSSocket ? certificateOf(socket) : undefined;
-  const source: Source = {
-    address: plainAddress(socket.remoteAddress ?? ''),
+  const source: ConnectionSource = {
+    ...(remoteAddress !== undefined && { address: plainAddress(remoteAddress) }),
     secure: tlsTerminated || socket instanceof TLSSocket,
     ...(certificate && { certificate }),
   };

@@ -105,11 +105,11 @@ function certificateOf(setting: TlsSetting, pem: Buffer): X509Certificate {
 function privateKeyOf(pem: Buffer): KeyObject {
   try {
     return createPrivateKey(pem);
-  } catch (error) {
-    const encrypted = error instanceof Error && 'code' in error && error.code === 'ERR_MISSING_PASSPHRASE';
+  } catch {
     throw new TlsFault(
       'P11KMS_TLS_KEY_FILE',
-      encrypted ? 'holds an encrypted key, which must not be encrypted' : 'holds no private key in PEM',
+      // PKCS#8 and OpenSSL's older form both say so in their first two lines.
+      pem.includes('ENCRYPTED') ? 'holds a key that is encrypted: decrypt it' : 'holds no private key in PEM',
     );
   }
 }
@@ -126,10 +126,8 @@ function assertValid({ validFrom, validTo }: X509Certificate, now: number): void
 
 /** What OpenSSL alone knows: whether it takes the key's size, the signature's hash and the rest of the chain. */
 function assertUsable({ cert, key, clientCa }: Pick<TlsMaterial, 'cert' | 'key' | 'clientCa'>): void {
-  const wrong = (setting: TlsSetting, error: unknown) => {
-    const reason = error instanceof Error && 'reason' in error ? String(error.reason) : 'not understood';
-    return new TlsFault(setting, `OpenSSL does not take (${reason})`);
-  };
+  const wrong = (setting: TlsSetting, error: unknown) =>
+    new TlsFault(setting, `OpenSSL does not take (${reasonOf(error)})`);
   try {
     createSecureContext({ cert, key });
   } catch (error) {
@@ -140,6 +138,11 @@ function assertUsable({ cert, key, clientCa }: Pick<TlsMaterial, 'cert' | 'key' 
   } catch (error) {
     throw wrong('P11KMS_TLS_CLIENT_CA_FILE', error);
   }
+}
+
+/** OpenSSL's word for it; its whole message is of no use to an operator. */
+function reasonOf(error: unknown): string {
+  return String((error as { readonly reason?: unknown } | undefined)?.reason ?? 'without a reason');
 }
 
 function warningOf({ validTo }: X509Certificate, now: number): string | undefined {

@@ -6,11 +6,13 @@ import { loadConfig } from '../../../src/config/load';
 import { readPin } from '../../../src/config/pin';
 import { settings } from '../../../src/config/settings';
 import { StartError } from '../../../src/errors';
+import { certificateDirectory, makeCertificate } from '../../support/certificates';
 import { dir, faultsOf, file, folder, unprivileged } from './fixture';
 
 const PIN = 'correct-horse-battery';
 const module_ = file('not really a library');
 const pinFile = file(`${PIN}\n`);
+const certificate = certificateDirectory().put('server', makeCertificate({ cn: 'localhost' }));
 const enough = { P11KMS_PKCS11_MODULE: module_, P11KMS_TOKEN_LABEL: 'p11kms', P11KMS_PIN_FILE: pinFile };
 
 /** Loads `enough` with changes; `undefined` unsets a variable. */
@@ -160,13 +162,10 @@ describe('loadConfig', () => {
     expect(load(env).listen.port).toBe(8080);
   });
 
-  it.each(['127.0.0.1', '127.255.0.9', '::1', 'localhost'])('listens on %s', (host) => {
-    expect(load({ P11KMS_HOST: host }).listen.host).toBe(host);
-  });
-
   it('is frozen all through', () => {
-    const { pkcs11, pin, listen, lanes, ...rest } = load();
-    for (const part of [load(), pkcs11, pin, listen, lanes]) expect(Object.isFrozen(part)).toBe(true);
+    const { pkcs11, pin, listen, lanes, quota, audit, ...rest } = load();
+    for (const part of [load(), pkcs11, pin, listen, lanes, quota, audit])
+      expect(Object.isFrozen(part)).toBe(true);
     expect(Object.values(rest).every((value) => typeof value !== 'object')).toBe(true);
   });
 });
@@ -210,8 +209,6 @@ describe('the PIN', () => {
 const OF_PORT = 'must be a whole number from 0 to 65535';
 const OF_MS = 'must be a whole number from 100 to 3600000';
 const OF_WORKERS = 'must be a whole number from 1 to 256';
-const OF_HOST =
-  'must be a loopback address (127.0.0.0/8, ::1 or localhost) because requests are not authenticated yet';
 const OF_ARN =
   'must look like arn:aws:kms:us-east-1:111122223333 or arn:verenc:111122223333, without a colon at the end';
 const OF_TEXT = 'must be a string that is not empty';
@@ -226,11 +223,6 @@ describe('a bad environment variable is refused', () => {
     ['P11KMS_PORT', ' 80', OF_PORT],
     ['P11KMS_PORT', '1e3', OF_PORT],
     ['P11KMS_PORT', '9'.repeat(400), OF_PORT],
-    ['P11KMS_HOST', '0.0.0.0', OF_HOST],
-    ['P11KMS_HOST', '::', OF_HOST],
-    ['P11KMS_HOST', '192.0.2.1', OF_HOST],
-    ['P11KMS_HOST', '127.0.0.1.example.com', OF_HOST],
-    ['P11KMS_HOST', '127.1', OF_HOST],
     ['P11KMS_ARN_PREFIX', 'arn:aws:kms:us-east-1:111122223333:', OF_ARN],
     ['P11KMS_ARN_PREFIX', 'arn:aws', OF_ARN],
     ['P11KMS_ARN_PREFIX', 'aws:kms:us-east-1:1', OF_ARN],
@@ -298,7 +290,6 @@ describe('a bad file is refused', () => {
     [{ dataDir: '' }, 'dataDir', OF_TEXT],
     [{ dataDir: 7 }, 'dataDir', OF_TEXT],
     [{ logLevel: ['info'] }, 'logLevel', 'must be one of error, warn, info, debug'],
-    [{ host: '0.0.0.0' }, 'host', OF_HOST],
     [{ host: '' }, 'host', OF_TEXT],
     [{ arnPrefix: 'arn:aws:' }, 'arnPrefix', OF_ARN],
     [{ tokenLable: 'x' }, 'tokenLable', 'is not a setting; did you mean tokenLabel?'],
