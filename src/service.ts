@@ -1,5 +1,8 @@
 /** The service, put together: settings in, a listening server out. */
 import { readiness } from './api/health';
+import { signingKey } from './api/trent/sigv4/verify';
+import type { Audit } from './audit/audit';
+import { openAuditLog } from './audit-log';
 import type { Config } from './config/load';
 import { deliverRoot, rootCredentialsFile } from './credentials-file';
 import type { StartError } from './errors';
@@ -9,6 +12,7 @@ import { createArns } from './kms/arns';
 import { createGcmCalls } from './kms/gcm-calls';
 import { createKeyDirectory } from './kms/key-directory';
 import type { Kms } from './kms/kms';
+import { createPrincipalDirectory } from './kms/principal-directory';
 import { createRootPrincipal } from './kms/principals';
 import { createSingleFlight } from './kms/single-flight';
 import { createUsageLog } from './kms/usage-log';
@@ -46,6 +50,7 @@ export async function startService(
   const unlock = lockDataDirectory(config.dataDir);
   let store: Store | undefined;
   let token: Token | undefined;
+  let audit: Audit | undefined;
   try {
     store = await openStore(config.database ?? config.dataDir);
     const metrics = createMetrics(() => token?.stats().lanes ?? []);
@@ -55,16 +60,19 @@ export async function startService(
     );
     const { id } = await store.identity.read();
     await makeRoot(config, store, token, logger);
-    const kms = kmsOf(config, store, token, id, logger);
+    const records = await openAuditLog(config, { store, token }, logger);
+    audit = records;
+    const kms = await kmsOf(config, store, token, id, logger);
     // What cannot be removed now is tried again later, and said; it must not keep the service from starting.
     await cleanUp(kms, logger).catch(() => undefined);
     const ready = readiness({ token: token.ping, store: store.ping }, logger);
-    const listeners = await openListeners(config, { kms, logger, metrics, ready });
+    const listeners = await openListeners(config, { kms, audit: records, logger, metrics, ready });
     const housekeeping = keepHouse(kms, logger, { longestJobMs: longestJobMs(config) });
     const { url, metricsUrl, reloadTls } = listeners;
     logger.info('p11kms is ready', { url, metricsUrl, ...summary(token) });
-    return { url, reloadTls, close: () => close(listeners, kms, housekeeping, unlock) };
+    return { url, reloadTls, close: () => close(listeners, kms, records, housekeeping, unlock) };
   } catch (error) {
+    await audit?.close();
     await token?.close(0);
     await store?.close();
     unlock();
@@ -100,14 +108,27 @@ async function makeRoot({ dataDir }: Config, store: Store, { run }: Token, logge
     logger.info("the account's root principal was made", { credentials: rootCredentialsFile(dataDir) });
 }
 
-function kmsOf(config: Config, store: Store, token: Token, storeId: string, logger: Logger): Kms {
+async function kmsOf(
+  config: Config,
+  store: Store,
+  token: Token,
+  storeId: string,
+  logger: Logger,
+): Promise<Kms> {
   const arns = createArns(config.arnPrefix);
+  const { serviceKey } = await store.identity.read();
+  const scope = { region: config.region, service: 'kms' } as const;
+  const principals = await createPrincipalDirectory(
+    { store, token, arns, storeId, serviceKey: serviceKey.id },
+    (secret, date) => signingKey(secret, date, scope),
+  );
   return {
     store,
     token,
     storeId,
     arns,
     keys: createKeyDirectory(store, arns),
+    principals,
     gcmCalls: createGcmCalls(store, config.gcmCallsPerKeyVersion),
     usage: createUsageLog(store),
     exhausted: createSingleFlight(),
@@ -132,6 +153,7 @@ function summary({ report }: Token) {
 async function close(
   listeners: Listeners,
   { token, store, usage }: Kms,
+  audit: Audit,
   housekeeping: Housekeeping,
   unlock: () => void,
 ): Promise<void> {
@@ -139,6 +161,8 @@ async function close(
   await housekeeping.stop(GRACE_MS.duties);
   // When a key was last used is worth no failure.
   await usage.flush().catch(() => undefined);
+  // Its last line is signed by the token.
+  await audit.close();
   await token.close(GRACE_MS.jobs);
   await store.close();
   unlock();
