@@ -1,6 +1,8 @@
 /** The service, put together: settings in, a listening server out. */
-import { createApp } from './api/http';
-import { listen } from './api/server';
+import { readiness } from './api/health';
+import { signingKey } from './api/trent/sigv4/verify';
+import type { Audit } from './audit/audit';
+import { openAuditLog } from './audit-log';
 import type { Config } from './config/load';
 import { deliverRoot, rootCredentialsFile } from './credentials-file';
 import type { StartError } from './errors';
@@ -10,9 +12,11 @@ import { createArns } from './kms/arns';
 import { createGcmCalls } from './kms/gcm-calls';
 import { createKeyDirectory } from './kms/key-directory';
 import type { Kms } from './kms/kms';
+import { createPrincipalDirectory } from './kms/principal-directory';
 import { createRootPrincipal } from './kms/principals';
 import { createSingleFlight } from './kms/single-flight';
 import { createUsageLog } from './kms/usage-log';
+import { type Listeners, openListeners } from './listeners';
 import type { StoreIdentity } from './store/identity';
 import { lockDataDirectory } from './store/lock';
 import { openStore, type Store } from './store/store';
@@ -23,6 +27,8 @@ import { tokenAddress } from './token-address';
 
 export interface Service {
   readonly url: string;
+  /** Takes the certificate that is now in the files. */
+  readonly reloadTls: () => void;
   /** Finishes what is in flight, ends the workers, closes the store: within 10 seconds. */
   close(): Promise<void>;
 }
@@ -44,6 +50,7 @@ export async function startService(
   const unlock = lockDataDirectory(config.dataDir);
   let store: Store | undefined;
   let token: Token | undefined;
+  let audit: Audit | undefined;
   try {
     store = await openStore(config.database ?? config.dataDir);
     const metrics = createMetrics(() => token?.stats().lanes ?? []);
@@ -53,18 +60,19 @@ export async function startService(
     );
     const { id } = await store.identity.read();
     await makeRoot(config, store, token, logger);
-    const kms = kmsOf(config, store, token, id, logger);
+    const records = await openAuditLog(config, { store, token }, logger);
+    audit = records;
+    const kms = await kmsOf(config, store, token, id, logger);
     // What cannot be removed now is tried again later, and said; it must not keep the service from starting.
     await cleanUp(kms, logger).catch(() => undefined);
-    const checks = { token: token.ping, store: store.ping };
-    const app = createApp({ kms, logger, metrics, checks });
-    const { host, port } = config.listen;
-    const listening = await listen(app, host, port);
+    const ready = readiness({ token: token.ping, store: store.ping }, logger);
+    const listeners = await openListeners(config, { kms, audit: records, logger, metrics, ready });
     const housekeeping = keepHouse(kms, logger, { longestJobMs: longestJobMs(config) });
-    const url = `http://${host.includes(':') ? `[${host}]` : host}:${listening.port}`;
-    logger.info('p11kms is ready', { url, ...summary(token) });
-    return { url, close: () => close(listening, kms, housekeeping, unlock) };
+    const { url, metricsUrl, reloadTls } = listeners;
+    logger.info('p11kms is ready', { url, metricsUrl, ...summary(token) });
+    return { url, reloadTls, close: () => close(listeners, kms, records, housekeeping, unlock) };
   } catch (error) {
+    await audit?.close();
     await token?.close(0);
     await store?.close();
     unlock();
@@ -100,14 +108,27 @@ async function makeRoot({ dataDir }: Config, store: Store, { run }: Token, logge
     logger.info("the account's root principal was made", { credentials: rootCredentialsFile(dataDir) });
 }
 
-function kmsOf(config: Config, store: Store, token: Token, storeId: string, logger: Logger): Kms {
+async function kmsOf(
+  config: Config,
+  store: Store,
+  token: Token,
+  storeId: string,
+  logger: Logger,
+): Promise<Kms> {
   const arns = createArns(config.arnPrefix);
+  const { serviceKey } = await store.identity.read();
+  const scope = { region: config.region, service: 'kms' } as const;
+  const principals = await createPrincipalDirectory(
+    { store, token, arns, storeId, serviceKey: serviceKey.id },
+    (secret, date) => signingKey(secret, date, scope),
+  );
   return {
     store,
     token,
     storeId,
     arns,
     keys: createKeyDirectory(store, arns),
+    principals,
     gcmCalls: createGcmCalls(store, config.gcmCallsPerKeyVersion),
     usage: createUsageLog(store),
     exhausted: createSingleFlight(),
@@ -130,15 +151,18 @@ function summary({ report }: Token) {
 }
 
 async function close(
-  listening: { close(timeoutMs: number): Promise<void> },
+  listeners: Listeners,
   { token, store, usage }: Kms,
+  audit: Audit,
   housekeeping: Housekeeping,
   unlock: () => void,
 ): Promise<void> {
-  await listening.close(GRACE_MS.requests);
+  await listeners.close(GRACE_MS.requests);
   await housekeeping.stop(GRACE_MS.duties);
   // When a key was last used is worth no failure.
   await usage.flush().catch(() => undefined);
+  // Its last line is signed by the token.
+  await audit.close();
   await token.close(GRACE_MS.jobs);
   await store.close();
   unlock();

@@ -20,7 +20,7 @@ export async function measureInterference(bench, round) {
 async function decryptBeside({ options, service, subject }, spec) {
   await service.idle();
   const start = ({ target, request }, connections) =>
-    startLoad(service.request(target, request(subject)), connections);
+    startLoad(await service.request(target, request(subject)), connections);
   const background = start(backgroundRequest(spec), BACKGROUND_CONNECTIONS);
   const decrypt = start(operationNamed('decrypt'), DECRYPT_CONNECTIONS);
   await sleep(LEAD_MS);

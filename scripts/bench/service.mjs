@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { findSoftHsm, tokenEnvironment } from '../../softhsm/token-directory.mjs';
 import { inRoot } from '../set-up/checkout.mjs';
 import { SetUpError } from '../set-up/run-script.mjs';
+import { readCredentials, signedRequest } from '../signed-request.mjs';
 import { parseMetrics } from './metrics.mjs';
 import { killFamily } from './processes.mjs';
 
@@ -12,7 +13,6 @@ const START_MS = 30_000;
 const END_MS = 12_000;
 const POLL_MS = 20;
 const LOG_TAIL_BYTES = 2_000;
-const CONTENT_TYPE = 'application/x-amz-json-1.1';
 
 /** The settings that a measurement may want to vary. */
 const PASSED_ON = ['P11KMS_TOKEN_WORKERS', 'P11KMS_KEY_PAIR_WORKERS'];
@@ -53,7 +53,8 @@ export async function startService(directory, env, cleanUp) {
   const exited = new Promise((resolve) => child.once('exit', resolve));
   try {
     const url = await readyUrl(child, logFile);
-    return { ...client(url), pid: child.pid, logTail, exited, stop: () => stop(child, exited) };
+    const credentials = readCredentials(join(env.P11KMS_DATA_DIR, 'credentials'));
+    return { ...client(url, credentials), pid: child.pid, logTail, exited, stop: () => stop(child, exited) };
   } catch (error) {
     throw new SetUpError(`the service did not start: ${error.message}\n${logTail()}`);
   }
@@ -78,20 +79,16 @@ async function stop(child, exited) {
   if ((await Promise.race([exited, late])) === 'late') child.kill('SIGKILL');
 }
 
-function client(url) {
+function client(url, credentials) {
   const metrics = async () => parseMetrics(await (await fetch(`${url}/metrics`)).text());
-  const request = (target, body) => ({
-    url,
-    headers: { 'Content-Type': CONTENT_TYPE, 'X-Amz-Target': `TrentService.${target}` },
-    body: JSON.stringify(body),
-  });
+  const request = (target, input) => signedRequest(url, target, input, { credentials, region: 'us-east-1' });
   return {
     metrics,
-    /** A request as the load tool wants it. */
+    /** A request as the load tool wants it; it can be sent for five minutes. */
     request,
     /** One request and its answer. Throws where that is an error. */
     async call(target, input) {
-      const { headers, body } = request(target, input);
+      const { headers, body } = await request(target, input);
       const answer = await fetch(url, { method: 'POST', headers, body });
       const output = await answer.json();
       if (!answer.ok) throw new Error(`${target} was answered with ${JSON.stringify(output)}`);

@@ -37,7 +37,7 @@ async function serviceSlice(bench, operation, connections) {
   const { slice, job, lane } = operation;
   const seconds = options.seconds[connections === 1 && slice === 'rsa' ? 'rsaSingle' : slice];
   await service.idle();
-  const load = startLoad(service.request(operation.target, operation.request(subject)), connections);
+  const load = startLoad(await service.request(operation.target, operation.request(subject)), connections);
   await sleep(LEAD_SECONDS[slice] * 1000);
   // Reading the metrics also starts the record of the event loop's delays anew.
   const before = await service.metrics();

@@ -24,7 +24,8 @@ export async function start() {
   // Whoever has the port already would answer /readyz in the service's place.
   const wantsExample = ownToken && address !== undefined && !(await isListening(address));
   const { exitCode } = runInForeground([inRoot('dist/main.js'), 'serve'], env);
-  if (wantsExample) await exampleWhile(exitCode, address, env);
+  const about = { env, region: regionOf(settings), dataDir: dataDirectory(settings) };
+  if (wantsExample) await exampleWhile(exitCode, address, about);
   return await exitCode;
 }
 
@@ -42,14 +43,20 @@ function provideToken(dataDir) {
   });
 }
 
+/** The region that signatures are for. */
+function regionOf(settings) {
+  const [, , , region, account] = String(settings.get('P11KMS_ARN_PREFIX') ?? '').split(':');
+  return settings.get('P11KMS_REGION') ?? (account === undefined ? 'us-east-1' : region);
+}
+
 /** The example, as soon as the service is ready; nothing where it ends before that. */
-async function exampleWhile(exitCode, address, env) {
+async function exampleWhile(exitCode, address, about) {
   const ended = new AbortController();
   exitCode.then(
     () => ended.abort(),
     () => ended.abort(),
   );
-  if (await whenReady(address, ended.signal)) await showExample(address, env, ended.signal);
+  if (await whenReady(address, ended.signal)) await showExample(address, about, ended.signal);
 }
 
 /** A refusal and what the operating system refuses are for the operator; all else is a bug, with its stack. */

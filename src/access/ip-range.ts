@@ -10,6 +10,8 @@ export interface IpRange {
   readonly length: number;
 }
 
+const DOT = '.'.charCodeAt(0);
+const ZERO = '0'.charCodeAt(0);
 const GROUP = 16;
 /** IPv4 addresses as IPv6 says them: `::ffff:0:0/96`. */
 const MAPPED = [0, 0, 0, 0, 0, 0xffff];
@@ -50,8 +52,19 @@ function prefixLength(text: string, most: number): number | undefined {
 }
 
 function groupsOfV4(address: string): number[] {
-  const [a = 0, b = 0, c = 0, d = 0] = address.split('.').map(Number);
-  return [a * 256 + b, c * 256 + d];
+  let bits = 0;
+  let byte = 0;
+  for (let at = 0; at < address.length; at += 1) {
+    const code = address.charCodeAt(at);
+    if (code === DOT) {
+      bits = bits * 256 + byte;
+      byte = 0;
+    } else {
+      byte = byte * 10 + code - ZERO;
+    }
+  }
+  bits = bits * 256 + byte;
+  return [Math.floor(bits / 65_536), bits % 65_536];
 }
 
 function groupsOfV6(address: string): number[] {

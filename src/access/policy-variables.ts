@@ -34,7 +34,7 @@ export function expandVariables(
   let expanded = '';
   let from = 0;
   for (const variable of variablesIn(text)) {
-    const value = valueOf(variable, request);
+    const value = valueOfVariable(variable, request);
     if (value === undefined) return undefined;
     expanded += text.slice(from, variable.start);
     for (let at = 0; at < value.length; at += 1) {
@@ -71,7 +71,7 @@ function nameAndFallback(inner: string): { name: string; fallback?: string } {
   return { name: inner.slice(0, comma).trim().toLowerCase(), fallback: rest.slice(1, -1) };
 }
 
-function valueOf({ name, fallback }: Variable, request: AccessRequest): string | undefined {
+function valueOfVariable({ name, fallback }: Variable, request: AccessRequest): string | undefined {
   if (name === '*' || name === '?' || name === '$') return name;
   const values = valuesOf(request, name);
   if (!values || values.length === 0) return fallback;

@@ -1,7 +1,6 @@
 /** Whether principals that a policy or a grant names are the caller. */
 import type { CallerIdentity } from './access-request';
 import type { Effect, Principal, Selection } from './policy-document';
-import { parsePrincipalArn } from './principals';
 
 /** How a caller is meant: by itself, or as one of its account, which lets its identity policies decide. */
 export type Reach = 'caller' | 'account';
@@ -13,12 +12,8 @@ export function reachOf(id: string, caller: CallerIdentity): Reach | undefined {
   return caller.kind === 'root' ? 'caller' : 'account';
 }
 
-function isAccount(id: string, account: string): boolean {
-  if (id === account) return true;
-  if (!id.endsWith(':root')) return false;
-  const arn = parsePrincipalArn(id);
-  return arn?.kind === 'account' && arn.account === account;
-}
+/** By its number, or by its ARN, whose partition does not matter. Nothing else that is a principal ends so. */
+const isAccount = (id: string, account: string): boolean => id === account || id.endsWith(`:${account}:root`);
 
 /** Whether, and how, a statement of a key policy is about a caller. */
 export function reachOfStatement(

@@ -5,6 +5,7 @@
  * @param literals where in the pattern a `*` or `?` stands for itself
  */
 export function matchesWildcards(pattern: string, text: string, literals?: ReadonlySet<number>): boolean {
+  if (pattern === '*' && !literals?.has(0)) return true;
   let at = 0;
   let star = -1;
   let resume = 0;

@@ -1,19 +1,37 @@
 import type { IncomingMessage } from 'node:http';
 
+/** So much of what is too long is read and dropped, in multiples of the limit: most clients read an answer only then. */
+const DROPPED_LIMITS = 8;
+/** How long a client that goes on sending has to read its answer, before the connection is cut. */
+const LINGER_MS = 1_000;
+
 /**
- * Reads a request's body: undefined if it is longer than `limit` bytes, which is known as soon as it is; what
- * still comes then is dropped, so that the client gets to read its answer. Rejects where the client goes away.
+ * Reads a request's body: undefined if it is longer than `limit` bytes, which is known as soon as it is, or from its
+ * Content-Length. What still comes then is dropped, and a client that does not stop is cut. Rejects where the client
+ * goes away.
  */
 export function readBody(request: IncomingMessage, limit: number): Promise<Buffer | undefined> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
+    const tooLong = () => {
+      chunks.length = 0;
+      resolve(undefined);
+    };
+    if (Number(request.headers['content-length']) > limit) tooLong();
     request.on('data', (chunk: Buffer) => {
       size += chunk.length;
       if (size <= limit) chunks.push(chunk);
-      else resolve(undefined);
+      else tooLong();
+      if (size > limit * (1 + DROPPED_LIMITS)) cutSoon(request);
     });
     request.on('end', () => resolve(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)));
     request.on('error', reject);
   });
+}
+
+/** Paused, it takes no more from the client than the system's buffers hold, and the answer still gets out. */
+function cutSoon(request: IncomingMessage): void {
+  request.pause();
+  setTimeout(() => request.socket.destroy(), LINGER_MS).unref();
 }

@@ -1,5 +1,6 @@
 import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { Server as TlsServer } from 'node:tls';
 
 /**
  * Watches a server's connections from now on and returns the function that closes it: it stops accepting,
@@ -7,29 +8,42 @@ import type { Socket } from 'node:net';
  * It resolves when no connection is left; after `timeoutMs` those that are left are cut.
  */
 export function gracefulClose(server: Server): (timeoutMs: number) => Promise<void> {
-  const sockets = watchSockets(server);
+  const sockets = watch(server, 'connection');
+  // Over TLS a request comes on a socket of its own, made when the handshake is done on that of the connection.
+  const secured = watch(server, 'secureConnection');
   const running = watchRequests(server);
   return (timeoutMs) =>
     new Promise((resolve) => {
-      const timer = setTimeout(() => server.closeAllConnections(), timeoutMs);
+      // Node's closeAllConnections knows nothing of handshakes.
+      const timer = setTimeout(() => {
+        for (const socket of sockets) socket.destroy();
+      }, timeoutMs);
       server.close(() => {
         clearTimeout(timer);
         resolve();
       });
       // Node closes connections that are idle between requests, not those that never sent any.
-      for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
+      const shaken = new Set([...secured].map(peer));
+      for (const socket of secured) if (socket.bytesRead === 0) socket.destroy();
+      for (const socket of sockets) {
+        if (!shaken.has(peer(socket)) && (socket.bytesRead === 0 || isTls(server))) socket.destroy();
+      }
       for (const response of running) sayClose(response);
     });
 }
 
-function watchSockets(server: Server): ReadonlySet<Socket> {
+function watch(server: Server, event: 'connection' | 'secureConnection'): ReadonlySet<Socket> {
   const sockets = new Set<Socket>();
-  server.on('connection', (socket: Socket) => {
+  server.on(event, (socket: Socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
   });
   return sockets;
 }
+
+const isTls = (server: Server): boolean => server instanceof TlsServer;
+
+const peer = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`;
 
 function watchRequests(server: Server): ReadonlySet<ServerResponse> {
   const running = new Set<ServerResponse>();

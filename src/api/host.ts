@@ -1,7 +1,7 @@
 import { isIPv4 } from 'node:net';
 
 /**
- * Whether a Host header names this machine's loopback. Requests are not authenticated yet, and a web page can have
+ * Whether a Host header names this machine's loopback. Where requests are not authenticated, a web page can have
  * its own name resolve to 127.0.0.1: its requests then come from the browser's user's machine, but name that host.
  */
 export function isLoopbackHost(header: string | undefined): boolean {

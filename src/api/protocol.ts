@@ -1,11 +1,18 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { ConnectionSource } from './source';
 
 /** A request as a protocol gets it: the adapter has read the body, and nothing else. */
 export interface ProtocolRequest {
   readonly id: string;
+  readonly method: string;
+  /** Path and query as they came. */
+  readonly url: string;
   readonly headers: IncomingHttpHeaders;
+  /** Names and values in turn, as they came. */
+  readonly rawHeaders: readonly string[];
   /** Undefined where it was longer than the service takes. */
   readonly body: Buffer | undefined;
+  readonly source: ConnectionSource;
   /** Whether the client went away. */
   readonly isGone: () => boolean;
 }
@@ -17,18 +24,31 @@ export interface ProtocolAnswer {
   readonly record: RequestRecord;
 }
 
-/** What the log and the metrics want to know of a request. Nothing in it may be secret. */
+/** What the log, the metrics and the audit record want to know of a request. Nothing in it may be secret. */
 export interface RequestRecord {
   /** One of a closed set of names: it is a label of the metrics. */
   readonly operation: string;
   /** `ok`, or the name of the error that was answered: of a closed set, too. */
   readonly outcome: string;
+  /** ARN of who was authenticated. */
+  readonly principal?: string | undefined;
+  readonly accessKeyId?: string | undefined;
   readonly keyId?: string | undefined;
+  readonly encryptionContext?: ReadonlyMap<string, string> | undefined;
+  /** Why policies refused it. */
+  readonly denied?: string | undefined;
   /** Milliseconds that the token spent. */
   readonly tokenMs: number;
   /** What went wrong, where the fault is the service's: it is logged with its causes. */
   readonly error?: unknown;
 }
 
-/** A protocol: from a request to its answer, whatever happens. It knows nothing of HTTP servers. */
-export type Protocol = (request: ProtocolRequest) => Promise<ProtocolAnswer>;
+/** A protocol knows nothing of HTTP servers. Neither function ever fails. */
+export interface Protocol {
+  /** Its name in the audit record. */
+  readonly name: 'trent' | 'alibaba';
+  /** From a request to its answer, whatever happens. */
+  answer(request: ProtocolRequest): Promise<ProtocolAnswer>;
+  /** The answer to a request that must not be served. */
+  refuse(request: ProtocolRequest, error: unknown): ProtocolAnswer;
+}

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 
 export interface Answer {
@@ -19,4 +20,13 @@ export function respond(
     'x-amzn-RequestId': requestId,
   });
   response.end(body);
+}
+
+export function text(response: ServerResponse, status: number, body: string, requestId?: string): void {
+  respond(response, requestId ?? randomUUID(), { status, contentType: 'text/plain; charset=utf-8', body });
+}
+
+export function json(response: ServerResponse, status: number, value: object): void {
+  const body = `${JSON.stringify(value)}\n`;
+  respond(response, randomUUID(), { status, contentType: 'application/json', body });
 }

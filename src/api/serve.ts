@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import type { RequestHandler } from 'express';
 import type { Logger } from '../telemetry/logger';
 import type { Metrics } from '../telemetry/metrics';
 import { readBody } from './body';
 import type { Protocol, RequestRecord } from './protocol';
 import { respond } from './respond';
+import type { ConnectionSource } from './source';
 
 const MAX_BODY_BYTES = 256 * 1024;
 
@@ -13,8 +15,16 @@ interface Telemetry {
   readonly metrics: Metrics;
 }
 
-/** Joins a protocol to Express: reads the body, sends the answer, logs and counts the request. */
-export function serve(protocol: Protocol, telemetry: Telemetry): RequestHandler {
+/**
+ * Joins a protocol to Express: reads the body, sends the answer, logs and counts the request.
+ *
+ * @param sourceOf where a request comes from
+ */
+export function serve(
+  protocol: Protocol,
+  telemetry: Telemetry,
+  sourceOf: (request: IncomingMessage) => ConnectionSource,
+): RequestHandler {
   return async (request, response) => {
     const started = performance.now();
     const id = randomUUID();
@@ -26,7 +36,17 @@ export function serve(protocol: Protocol, telemetry: Telemetry): RequestHandler 
       tell(telemetry, id, undefined, performance.now() - started, record);
       return;
     }
-    const answer = await protocol({ id, headers: request.headers, body, isGone: () => response.destroyed });
+    const { method, url, headers, rawHeaders } = request;
+    const answer = await protocol.answer({
+      id,
+      method,
+      url,
+      headers,
+      rawHeaders,
+      body,
+      source: sourceOf(request),
+      isGone: () => response.destroyed,
+    });
     respond(response, id, answer);
     tell(telemetry, id, answer.status, performance.now() - started, answer.record);
   };
@@ -37,13 +57,14 @@ function tell(
   requestId: string,
   status: number | undefined,
   ms: number,
-  { operation, outcome, keyId, tokenMs, error }: RequestRecord,
+  { operation, outcome, principal, keyId, tokenMs, error }: RequestRecord,
 ): void {
   metrics.requests.inc({ operation, outcome });
   metrics.requestSeconds.observe({ operation }, ms / 1000);
   const fields = {
     requestId,
     operation,
+    principal,
     keyId,
     outcome,
     status,

@@ -11,7 +11,8 @@ const CLOSE_LIMIT_MS = 9_500;
 const START_LIMIT_MS = 2_000;
 
 /**
- * Runs the service until a signal ends it, and ends the process: with 0 after SIGTERM, SIGINT or SIGHUP.
+ * Runs the service until a signal ends it, and ends the process: with 0 after SIGTERM or SIGINT. SIGHUP has it read
+ * its TLS certificate again; where there is none, it ends it, too.
  *
  * @throws StartError
  */
@@ -22,10 +23,14 @@ export async function serve(): Promise<void> {
   if (warning) logger.warn(warning);
   let starting: Promise<Service> | undefined;
   const end = endOnce(logger, () => starting);
-  // SIGHUP: the terminal was closed.
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+  for (const signal of ['SIGTERM', 'SIGINT'] as const)
     process.on(signal, () => void end(0, `signal ${signal}`));
-  }
+  process.on('SIGHUP', () => {
+    // What a start that fails has to say is said by its caller.
+    if (config.tls) void starting?.then(({ reloadTls }) => reloadTls()).catch(() => undefined);
+    // The terminal was closed.
+    else void end(0, 'signal SIGHUP');
+  });
   process.on('uncaughtException', (error) => {
     logger.error('unforeseen error, the service ends', { error });
     void end(EXIT.failed, 'unforeseen error');

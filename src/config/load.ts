@@ -4,12 +4,13 @@ import { StartError } from '../errors';
 import { DatabaseUrl, databaseUrlFault, hasPassword } from './database-url';
 import { Faults } from './faults';
 import { FileFault } from './files';
+import { checkNetwork, type NetworkConfig, toNetworkConfig } from './network';
 import { type PinSource, PinValue, readPinFile } from './pin';
 import { expectation, type SettingName, settings, type Values } from './settings';
 import { environmentSource, fileSource, type Source } from './sources';
 
 /** What the service was told, checked and complete. Frozen; shown by JSON or util.inspect, it holds no secret. */
-export interface Config {
+export interface Config extends NetworkConfig {
   readonly pkcs11: {
     /** Absolute path. */
     readonly module: string;
@@ -23,13 +24,20 @@ export interface Config {
   readonly dataDir: string;
   /** Where the store is; in the data directory where there is none. */
   readonly database?: DatabaseUrl;
-  readonly listen: { readonly host: string; readonly port: number };
   /** Without a colon at its end. */
   readonly arnPrefix: string;
+  /** What the credential scope of a signature names. */
+  readonly region: string;
   readonly privateKeyExport: Values['P11KMS_PRIVATE_KEY_EXPORT'];
   /** AES-GCM calls, after which a key version is replaced. */
   readonly gcmCallsPerKeyVersion: number;
   readonly logLevel: Values['P11KMS_LOG_LEVEL'];
+  readonly audit: {
+    /** The size at which a file is closed and the next one begun. */
+    readonly fileBytes: number;
+    /** Lines between two signed checkpoints. */
+    readonly checkpointEvery: number;
+  };
   readonly lanes: {
     readonly tokenWorkers: number;
     readonly keyPairWorkers: number;
@@ -57,6 +65,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
   const faults = new Faults();
   const { sources, values, isWhole } = gather(env, faults, settings);
   const pin = findPin(sources, faults);
+  checkNetwork(values, (name) => giver(name, sources)?.place(name) ?? name, faults);
   // What is missing may be in the file that cannot be read.
   if (isWhole) checkNothingMissing(values, faults);
   if (faults.lines.length === 0 && pin && isComplete(values)) return toConfig(values, pin);
@@ -209,11 +218,16 @@ function toConfig(values: Values, pin: PinSource): Config {
     }),
     pin,
     ...toStoreConfig(values),
-    listen: Object.freeze({ host: values.P11KMS_HOST, port: values.P11KMS_PORT }),
+    ...toNetworkConfig(values),
     arnPrefix: values.P11KMS_ARN_PREFIX,
+    region: values.P11KMS_REGION ?? regionOf(values.P11KMS_ARN_PREFIX),
     privateKeyExport: values.P11KMS_PRIVATE_KEY_EXPORT,
     gcmCallsPerKeyVersion: values.P11KMS_GCM_CALLS_PER_KEY_VERSION,
     logLevel: values.P11KMS_LOG_LEVEL,
+    audit: Object.freeze({
+      fileBytes: values.P11KMS_AUDIT_FILE_BYTES,
+      checkpointEvery: values.P11KMS_AUDIT_CHECKPOINT_LINES,
+    }),
     lanes: Object.freeze({
       tokenWorkers: values.P11KMS_TOKEN_WORKERS,
       keyPairWorkers: values.P11KMS_KEY_PAIR_WORKERS,
@@ -223,6 +237,12 @@ function toConfig(values: Values, pin: PinSource): Config {
       workerJobs: values.P11KMS_WORKER_JOBS,
     }),
   });
+}
+
+/** Only AWS's form of an ARN has a region: arn:aws:kms:REGION:ACCOUNT. */
+function regionOf(arnPrefix: string): string {
+  const fields = arnPrefix.split(':');
+  return (fields.length === 5 && fields[3]) || 'us-east-1';
 }
 
 function toStoreConfig(values: Pick<Values, 'P11KMS_DATA_DIR' | 'P11KMS_DATABASE_URL'>): StoreConfig {

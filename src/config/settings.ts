@@ -1,29 +1,9 @@
-import { isIPv4 } from 'node:net';
 import { isAbsolute } from 'node:path';
 import { databaseUrlFault } from './database-url';
 import { assertReadable, FileFault } from './files';
+import { NETWORK_SETTINGS } from './network-settings';
+import { type Setting, text } from './setting';
 
-/** The part of JSON Schema that a setting may use. */
-type SettingSchema =
-  | { readonly type: 'string'; readonly minLength: 1; readonly maxLength?: number; readonly pattern?: string }
-  | { readonly type: 'string'; readonly enum: readonly string[] }
-  | { readonly type: 'integer'; readonly minimum: number; readonly maximum: number };
-
-export interface Setting {
-  readonly schema: SettingSchema;
-  readonly default?: string | number;
-  readonly required?: true;
-  /** Has no key in the JSON file. */
-  readonly environmentOnly?: true;
-  /** What the value has to be, where the schema is no sentence: "must look like …". */
-  readonly form?: string;
-  /** One sentence or two for people, in Markdown. */
-  readonly description: string;
-  /** What the schema cannot say: why the value will not do (the message follows the setting's name), or nothing. */
-  readonly check?: (value: string) => string | undefined;
-}
-
-const text = { type: 'string', minLength: 1 } as const;
 const count = { type: 'integer', minimum: 1, maximum: 256 } as const;
 const milliseconds = { type: 'integer', minimum: 100, maximum: 3_600_000 } as const;
 
@@ -69,23 +49,19 @@ export const SETTINGS = {
       'A PostgreSQL database for the store, in place of SQLite in the data directory: `postgres://user:password@host:5432/database`, and `?sslmode=verify-full` for TLS. In the JSON file only if nobody but its owner can read it, should there be a password in it; a file that `PGPASSFILE` names is a better place for that.',
     check: databaseUrlFault,
   },
-  P11KMS_HOST: {
-    schema: text,
-    default: '127.0.0.1',
-    description: 'The address to listen on. Only loopback, because requests are not authenticated yet.',
-    check: checkLoopback,
-  },
-  P11KMS_PORT: {
-    schema: { type: 'integer', minimum: 0, maximum: 65_535 },
-    default: 8080,
-    description: 'The TCP port to listen on; 0 takes any free one.',
-  },
+  ...NETWORK_SETTINGS,
   P11KMS_ARN_PREFIX: {
     schema: { ...text, maxLength: 256, pattern: '^arn:[a-z0-9-]+(:[a-z0-9-]+){0,2}:[A-Za-z0-9-]+$' },
     default: 'arn:aws:kms:us-east-1:111122223333',
     form: 'must look like arn:aws:kms:us-east-1:111122223333 or arn:verenc:111122223333, without a colon at the end',
     description:
       "What the ARNs of keys and aliases begin with, without a colon at the end; its last field is the account. QKMS's form is `arn:verenc:111122223333`.",
+  },
+  P11KMS_REGION: {
+    schema: { ...text, maxLength: 64, pattern: '^[a-z0-9]+(-[a-z0-9]+)*$' },
+    form: 'must look like us-east-1',
+    description:
+      'The region that signatures must name. Without it: the region in `P11KMS_ARN_PREFIX`, or us-east-1 where that has none.',
   },
   P11KMS_PRIVATE_KEY_EXPORT: {
     schema: { type: 'string', enum: ['never', 'on-request', 'aws'] },
@@ -97,6 +73,16 @@ export const SETTINGS = {
     schema: { type: 'string', enum: ['error', 'warn', 'info', 'debug'] },
     default: 'info',
     description: 'How much is logged.',
+  },
+  P11KMS_AUDIT_FILE_BYTES: {
+    schema: { type: 'integer', minimum: 1_048_576, maximum: 1_099_511_627_776 },
+    default: 67_108_864,
+    description: 'The size at which a file of the audit record is closed and the next one begun, in bytes.',
+  },
+  P11KMS_AUDIT_CHECKPOINT_LINES: {
+    schema: { type: 'integer', minimum: 1, maximum: 1_000_000_000 },
+    default: 1000,
+    description: 'Lines of the audit record between two checkpoints that the token signs.',
   },
   P11KMS_PKCS11_INIT_ARGS: {
     schema: text,
@@ -221,9 +207,4 @@ function checkModule(path: string): string | undefined {
     if (error instanceof FileFault) return `names ${path}, which ${error.message}`;
     throw error;
   }
-}
-
-function checkLoopback(host: string): string | undefined {
-  if (host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'))) return undefined;
-  return 'must be a loopback address (127.0.0.0/8, ::1 or localhost) because requests are not authenticated yet';
 }

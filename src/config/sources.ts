@@ -1,6 +1,7 @@
 import type { Faults } from './faults';
 import { FileFault, readSmallFile } from './files';
 import { nearest } from './nearest';
+import { flag } from './setting';
 import { fileKey, SETTINGS, type SettingName, settings } from './settings';
 
 const MAX_CONFIG_BYTES = 1 << 20;
@@ -33,7 +34,8 @@ export function fileSource(path: string, faults: Faults): Source | undefined {
   try {
     const { bytes, exposed } = readSmallFile(path, MAX_CONFIG_BYTES);
     const place = (key: string) => `key "${key}" in ${path}`;
-    const values = new Map(pickKnown(Object.entries(parseObject(bytes)), fileKeys, place, faults));
+    const known = pickKnown(Object.entries(parseObject(bytes)), fileKeys, place, faults);
+    const values = new Map(known.map(([name, value]) => [name, flagged(name, value)]));
     return { values, place: (name) => place(fileKey(name)), exposed };
   } catch (error) {
     if (!(error instanceof FileFault)) throw error;
@@ -63,6 +65,11 @@ function isGiven(name: string, value: string | undefined): boolean {
 
 function typed(name: SettingName, value: string): string | number {
   return SETTINGS[name].schema.type === 'integer' && /^\d+$/.test(value) ? Number(value) : value;
+}
+
+/** JSON has words for true and false. */
+function flagged(name: SettingName, value: unknown): unknown {
+  return typeof value === 'boolean' && SETTINGS[name].schema === flag ? String(value) : value;
 }
 
 function parseObject(bytes: Buffer): object {

@@ -2,11 +2,12 @@
 import { KmsError } from '../errors';
 import { type AliasRow, MAX_ALIASES, type NotNamed } from '../store/aliases';
 import type { Arns } from './arns';
+import { authorize } from './authorization';
 import type { Alias, AliasName, Key, KeyId } from './key';
 import { aliasNotFound } from './key-directory';
 import { isAlias } from './key-reference';
 import { pendingDeletion } from './key-state';
-import { describeKey, describeKeyWithoutAlias } from './keys';
+import { assertNoAlias, describeKey } from './keys';
 import type { Call, Kms } from './kms';
 import { invalidMarker, type Page, pageOf } from './page';
 
@@ -48,6 +49,7 @@ export async function createAlias(
   { aliasName, targetKeyId }: NamingRequest,
 ): Promise<void> {
   const name = parseNewAliasName(aliasName);
+  authorize(kms, call, kms.arns.alias(name));
   const key = await findTarget(kms, call, targetKeyId);
   const outcome = await kms.store.aliases.create(name, key.id);
   kms.keys.forget();
@@ -68,6 +70,8 @@ export async function updateAlias(
   { aliasName, targetKeyId }: NamingRequest,
 ): Promise<void> {
   const name = parseAliasName(aliasName);
+  authorize(kms, call, kms.arns.alias(name));
+  await describeNamed(kms, call, name);
   const key = await findTarget(kms, call, targetKeyId);
   const outcome = await kms.store.aliases.update(name, key.id);
   kms.keys.forget();
@@ -78,6 +82,13 @@ export async function updateAlias(
 async function findTarget(kms: Kms, call: Call, targetKeyId: string): Promise<Key> {
   if (isAlias(targetKeyId)) throw new KmsError('INVALID_REQUEST', 'Aliases must refer to keys. Not aliases');
   return describeKey(kms, call, targetKeyId);
+}
+
+/** The key that an alias names now: changing that is about this key, too. */
+async function describeNamed(kms: Kms, call: Call, name: AliasName): Promise<void> {
+  const alias = await kms.store.aliases.find(name);
+  if (!alias) throw aliasNotFound(kms.arns, name);
+  await describeKey(kms, call, alias.key_id);
 }
 
 function notNamed(key: Key, why: NotNamed): KmsError {
@@ -91,9 +102,8 @@ function notNamed(key: Key, why: NotNamed): KmsError {
 /** @throws KmsError NOT_FOUND, INVALID_REQUEST */
 export async function deleteAlias(kms: Kms, call: Call, { aliasName }: { aliasName: string }): Promise<void> {
   const name = parseAliasName(aliasName);
-  const alias = await kms.store.aliases.find(name);
-  if (!alias) throw aliasNotFound(kms.arns, name);
-  call.keyId = alias.key_id;
+  authorize(kms, call, kms.arns.alias(name));
+  await describeNamed(kms, call, name);
   await kms.store.aliases.remove(name);
   kms.keys.forget();
 }
@@ -104,14 +114,23 @@ export async function listAliases(
   call: Call,
   { keyId, limit, marker }: { keyId?: string; limit: number; marker?: string },
 ): Promise<Page<Alias>> {
+  authorize(kms, call, '*');
   if (marker !== undefined && !marker.startsWith(PREFIX)) throw invalidMarker();
-  const key = keyId === undefined ? undefined : await describeKeyWithoutAlias(kms, call, keyId);
+  const key = keyId === undefined ? undefined : await listedKey(kms, call, keyId);
   const rows = await kms.store.aliases.list(limit + 1, marker, key?.id);
   return pageOf(
     rows.map((row) => aliasOf(kms.arns, row)),
     limit,
     ({ name }) => name,
   );
+}
+
+/** Listing aliases is a permission of its own, which needs none for their keys. */
+async function listedKey({ keys }: Kms, call: Call, keyId: string): Promise<Key> {
+  assertNoAlias(keyId);
+  const key = await keys.resolve(keyId);
+  call.keyId = key.id;
+  return key;
 }
 
 function aliasOf(arns: Arns, row: AliasRow): Alias {

@@ -7,7 +7,7 @@ import { encryptingVersion } from './encrypting-version';
 import type { Key, KeyVersion } from './key';
 import type { Call, Kms } from './kms';
 import { assertMayLeave, openPrivateKey } from './private-key';
-import { stopDryRun, usableKey } from './usable-key';
+import { cryptographic, stopDryRun, usableKey } from './usable-key';
 
 export interface DataKeyPairRequest {
   readonly keyId: string;
@@ -68,24 +68,25 @@ async function generate(
   request: DataKeyPairRequest,
   withPlaintext: boolean,
 ): Promise<Generated> {
-  const usable = await usableKey(kms, call, request.keyId);
+  const about = cryptographic(request.authenticated, { 'kms:DataKeyPairSpec': request.spec });
+  const usable = await usableKey(kms, call, request.keyId, about);
   assertSpecWorks(kms, request.spec);
   const sealedKey = kms.privateKeyExport === 'never';
   const { wrapping } = kms.token.report.dialect;
-  const about = { spec: keyPairSpec(request.spec), wrapping, sealedKey };
-  if (withPlaintext) assertMayLeave(kms, about);
+  const header = { spec: keyPairSpec(request.spec), wrapping, sealedKey };
+  if (withPlaintext) assertMayLeave(kms, header);
   const aadAfterPoint = encodeAuthenticatedData(request.authenticated);
   stopDryRun(request.dryRun);
   const { key, version, mayRepeat } = await encryptingVersion(kms, usable);
   const { number, encryptObject, wrapObject } = version;
-  const aadBeforePoint = privateKeyHeader(key.id, number, about);
+  const aadBeforePoint = privateKeyHeader(key.id, number, header);
   const job = { spec: request.spec, encryptObject, wrapObject, aadBeforePoint, aadAfterPoint };
   const { publicKey, ...wrapped } = await kms.token.run('generateKeyPair', job, call, mayRepeat);
   const ciphertext: PrivateKeyCiphertext = {
     kind: 'private-key',
     keyId: key.id,
     version: number,
-    ...about,
+    ...header,
     ...wrapped,
   };
   const privateKeyCiphertext = encodeCiphertext(ciphertext);

@@ -4,7 +4,7 @@ import { dataHeader, encodeCiphertext } from './ciphertext';
 import { encryptingVersion } from './encrypting-version';
 import type { Key, KeyVersion } from './key';
 import type { Call, Kms } from './kms';
-import { stopDryRun, usableKey } from './usable-key';
+import { cryptographic, stopDryRun, usableKey } from './usable-key';
 
 export interface DataKeyRequest {
   readonly keyId: string;
@@ -47,7 +47,7 @@ async function generate(
   { keyId, bytes, authenticated, dryRun }: DataKeyRequest,
   withPlaintext: boolean,
 ): Promise<WrappedDataKey & { plaintext?: Buffer }> {
-  const usable = await usableKey(kms, call, keyId);
+  const usable = await usableKey(kms, call, keyId, cryptographic(authenticated));
   const aadAfterHeader = encodeAuthenticatedData(authenticated);
   stopDryRun(dryRun);
   const { key, version, mayRepeat } = await encryptingVersion(kms, usable);

@@ -7,7 +7,7 @@ import type { Key, KeyVersion } from './key';
 import { assertAlgorithm, type EncryptionAlgorithm } from './key-usage';
 import type { Call, Kms } from './kms';
 import { assertMayLeave, assertUnwraps, openPrivateKey } from './private-key';
-import { dryRunOk, stopDryRun, usableKey } from './usable-key';
+import { cryptographic, dryRunOk, stopDryRun, usableKey } from './usable-key';
 
 export interface EncryptRequest {
   readonly keyId: string;
@@ -24,7 +24,7 @@ export async function encrypt(
   call: Call,
   { keyId, plaintext, authenticated, algorithm, dryRun }: EncryptRequest,
 ): Promise<{ key: Key; ciphertext: Buffer }> {
-  const usable = await usableKey(kms, call, keyId);
+  const usable = await usableKey(kms, call, keyId, cryptographic(authenticated));
   assertAlgorithm(algorithm);
   const aadAfterHeader = encodeAuthenticatedData(authenticated);
   stopDryRun(dryRun);
@@ -57,7 +57,7 @@ export interface Decrypted {
  * @throws KmsError what `findCiphertext` throws, and UNSUPPORTED_OPERATION for a private key that may not leave
  */
 export async function decrypt(kms: Kms, call: Call, request: DecryptRequest): Promise<Decrypted> {
-  const found = await findCiphertext(kms, call, request);
+  const found = await findCiphertext(kms, call, request, cryptographic(request.authenticated));
   const { ciphertext, key, version } = found;
   if (ciphertext.kind === 'private-key') {
     assertMayLeave(kms, ciphertext);
@@ -77,7 +77,11 @@ async function open(kms: Kms, call: Call, { ciphertext, version, aad }: FoundCip
 }
 
 /** Whether the key could be used to decrypt; never resolves, because that is all that a dry run tells. */
-export async function dryRunWithoutCiphertext(kms: Kms, call: Call, keyId: string): Promise<never> {
-  await usableKey(kms, call, keyId);
+export async function dryRunWithoutCiphertext(
+  kms: Kms,
+  call: Call,
+  { keyId, authenticated }: { readonly keyId: string; readonly authenticated: AuthenticatedData },
+): Promise<never> {
+  await usableKey(kms, call, keyId, cryptographic(authenticated));
   throw dryRunOk();
 }

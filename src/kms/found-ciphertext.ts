@@ -1,7 +1,8 @@
 import { KmsError } from '../errors';
 import { type AuthenticatedData, encodeAuthenticatedData } from './authenticated-data';
+import { type About, authorizeKey } from './authorization';
 import { type Ciphertext, decodeCiphertext, headerOf, invalidCiphertext } from './ciphertext';
-import type { Key, KeyVersion } from './key';
+import type { Key, KeyId, KeyVersion } from './key';
 import { assertEnabled } from './key-state';
 import { assertAlgorithm, type EncryptionAlgorithm } from './key-usage';
 import { describeKey } from './keys';
@@ -28,16 +29,17 @@ export interface FoundCiphertext {
 }
 
 /**
- * @throws KmsError INVALID_CIPHERTEXT, INCORRECT_KEY, CIPHERTEXT_KEY_OUT_OF_REACH, DISABLED, INVALID_STATE, NOT_FOUND,
+ * @throws KmsError INVALID_CIPHERTEXT, INCORRECT_KEY, ACCESS_DENIED, CIPHERTEXT_KEY_OUT_OF_REACH, DISABLED, INVALID_STATE, NOT_FOUND,
  *   INVALID_KEY_USAGE
  */
 export async function findCiphertext(
   kms: Kms,
   call: Call,
   { ciphertext: blob, keyId, authenticated, algorithm }: CiphertextReference,
+  about: About,
 ): Promise<FoundCiphertext> {
   const ciphertext = decodeCiphertext(blob);
-  const key = await keyOfCiphertext(kms, call, ciphertext, keyId);
+  const key = await keyOfCiphertext(kms, call, ciphertext, keyId, about);
   assertAlgorithm(algorithm);
   const version = await versionOfCiphertext(kms, key, ciphertext);
   const aad = Buffer.concat([headerOf(ciphertext), encodeAuthenticatedData(authenticated)]);
@@ -50,18 +52,30 @@ async function keyOfCiphertext(
   call: Call,
   { keyId }: Ciphertext,
   expected: string | undefined,
+  about: About,
 ): Promise<Key> {
-  const meant = expected === undefined ? undefined : await describeKey(kms, call, expected);
+  const meant = expected === undefined ? undefined : await describeKey(kms, call, expected, about);
   if (meant && meant.id !== keyId) {
     throw new KmsError(
       'INCORRECT_KEY',
       'The key ID in the request does not identify a CMK that can perform this operation.',
     );
   }
-  const key = meant ?? (await kms.keys.findById(keyId));
+  const key = meant ?? (await keyInReach(kms, call, keyId, about));
+  assertEnabled(key);
+  return key;
+}
+
+async function keyInReach(kms: Kms, call: Call, keyId: KeyId, about: About): Promise<Key> {
+  if (about.encryptionContext) call.encryptionContext ??= about.encryptionContext;
+  const key = await kms.keys.findById(keyId);
   if (!key) throw outOfReach();
   call.keyId = key.id;
-  assertEnabled(key);
+  try {
+    await authorizeKey(kms, call, key, about);
+  } catch (error) {
+    throw error instanceof KmsError && error.code === 'ACCESS_DENIED' ? outOfReach() : error;
+  }
   return key;
 }
 

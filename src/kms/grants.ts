@@ -4,12 +4,13 @@ import { parsePrincipalArn } from '../access/principals';
 import { KmsError } from '../errors';
 import type { GrantFilter, GrantRow, NewGrant } from '../store/grants';
 import type { Arns } from './arns';
+import { type About, authorize } from './authorization';
 import { type Grant, type GrantOperation, SYMMETRIC_OPERATIONS } from './grant';
 import { decodeConstraints, encodeConstraints, type GrantConstraints } from './grant-constraints';
 import { grantIdOf, invalidGrantToken, newGrantToken } from './grant-tokens';
-import type { KeyId } from './key';
+import type { Key, KeyId } from './key';
 import { assertEnabled } from './key-state';
-import { changeKey, describeKeyWithoutAlias } from './keys';
+import { changeKey, describeKey, describeKeyWithoutAlias } from './keys';
 import type { Call, Kms } from './kms';
 import { invalidMarker, type Page, pageOf } from './page';
 import { stopDryRun } from './usable-key';
@@ -43,7 +44,7 @@ export async function createGrant(
   if (request.retiringPrincipal !== undefined) assertPrincipal(request.retiringPrincipal);
   const operations = symmetricOperations(request.operations);
   let grantId = randomBytes(32).toString('hex');
-  await changeKey(kms, call, request.keyId, assertEnabled, async (key) => {
+  const write = async (key: Key) => {
     stopDryRun(request.dryRun);
     const grant = newGrant(grantId, key.id, operations, request);
     const outcome = await kms.store.grants.create(grant, GRANTS_PER_KEY);
@@ -53,9 +54,29 @@ export async function createGrant(
     if (outcome === 'forbidden') return false;
     grantId = outcome.id;
     return true;
-  });
+  };
+  await changeKey(kms, call, request.keyId, assertEnabled, write, aboutNew(operations, request));
   return { grantId, token: newGrantToken(grantId) };
 }
+
+function aboutNew(
+  operations: readonly GrantOperation[],
+  { granteePrincipal, retiringPrincipal, constraints }: CreateGrantRequest,
+): About {
+  return {
+    newGrant: { operations, ...(constraints && { constraints }) },
+    facts: {
+      'kms:GrantOperations': operations,
+      'kms:GranteePrincipal': granteePrincipal,
+      'kms:GrantIsForAWSResource': 'false',
+      ...(retiringPrincipal !== undefined && { 'kms:RetiringPrincipal': retiringPrincipal }),
+      ...(constraints && { 'kms:GrantConstraintType': CONSTRAINT_TYPES[constraints.kind] }),
+    },
+    ...(constraints && { encryptionContext: constraints.pairs }),
+  };
+}
+
+const CONSTRAINT_TYPES = { equals: 'EncryptionContextEquals', subset: 'EncryptionContextSubset' } as const;
 
 const newGrant = (
   id: string,
@@ -118,9 +139,10 @@ export async function listGrants(
  */
 export async function listRetirableGrants(
   kms: Kms,
-  _call: Call,
+  call: Call,
   request: PageOfGrants & { readonly retiringPrincipal: string },
 ): Promise<Page<Grant>> {
+  authorize(kms, call, '*');
   assertPrincipal(request.retiringPrincipal);
   return pageOfGrants(kms, request, { retiringPrincipal: request.retiringPrincipal });
 }
@@ -160,21 +182,46 @@ export interface RemoveGrantRequest {
 }
 
 /**
- * Ends a grant: what revoking and retiring it have in common. They differ in who may.
+ * Takes a grant back.
  *
- * @throws KmsError INVALID_GRANT_ID, INVALID_ARN, NOT_FOUND, DRY_RUN
+ * @throws KmsError INVALID_GRANT_ID, INVALID_ARN, ACCESS_DENIED, NOT_FOUND, DRY_RUN
  */
-export async function removeGrant(
+export async function revokeGrant(
   kms: Kms,
   call: Call,
   { keyId, grantId, dryRun }: RemoveGrantRequest,
 ): Promise<void> {
   assertGrantId(grantId);
-  const key = await describeKeyWithoutAlias(kms, call, keyId);
+  const facts = { 'kms:GrantIsForAWSResource': 'false' } as const;
+  const key = await describeKeyWithoutAlias(kms, call, keyId, { facts });
   const grant = await kms.store.grants.find(grantId);
   if (grant?.key_id !== key.id) throw unknownGrant(grantId);
   stopDryRun(dryRun);
-  if (!(await kms.store.grants.remove(key.id, grantId))) throw unknownGrant(grantId);
+  if (!(await remove(kms, grant))) throw unknownGrant(grantId);
+}
+
+/**
+ * Ends a grant that has done its work.
+ *
+ * @throws KmsError INVALID_GRANT_ID, INVALID_ARN, ACCESS_DENIED, NOT_FOUND, DRY_RUN
+ */
+export async function retireGrant(
+  kms: Kms,
+  call: Call,
+  { keyId, grantId, dryRun }: RemoveGrantRequest,
+): Promise<void> {
+  assertGrantId(grantId);
+  const grant = await kms.store.grants.find(grantId);
+  const key = await describeKeyWithoutAlias(kms, call, keyId, aboutRetirement(call, grant));
+  if (grant?.key_id !== key.id) throw unknownGrant(grantId);
+  stopDryRun(dryRun);
+  if (!(await remove(kms, grant))) throw unknownGrant(grantId);
+}
+
+async function remove({ store, keys }: Kms, grant: GrantRow): Promise<boolean> {
+  const removed = await store.grants.remove(grant.key_id, grant.id);
+  keys.forget();
+  return removed;
 }
 
 const unknownGrant = (grantId: string): KmsError =>
@@ -183,7 +230,7 @@ const unknownGrant = (grantId: string): KmsError =>
 /**
  * Ends the grant that a token names.
  *
- * @throws KmsError INVALID_GRANT_TOKEN, DRY_RUN
+ * @throws KmsError INVALID_GRANT_TOKEN, ACCESS_DENIED, DRY_RUN
  */
 export async function retireGrantByToken(
   kms: Kms,
@@ -192,9 +239,22 @@ export async function retireGrantByToken(
 ): Promise<void> {
   const grant = await kms.store.grants.find(grantIdOf(token));
   if (!grant) throw invalidGrantToken();
-  call.keyId = grant.key_id;
+  await describeKey(kms, call, grant.key_id, aboutRetirement(call, grant));
   stopDryRun(dryRun);
-  if (!(await kms.store.grants.remove(grant.key_id, grant.id))) throw invalidGrantToken();
+  if (!(await remove(kms, grant))) throw invalidGrantToken();
+}
+
+/**
+ * Who may retire a grant: its retiring principal, its grantee where it says so, and whom policies allow to. Other
+ * grants allow nothing here.
+ */
+function aboutRetirement({ caller }: Call, grant: GrantRow | undefined): About {
+  const { arn } = caller.identity;
+  const operations = grant ? (JSON.parse(grant.operations) as GrantOperation[]) : [];
+  const isRetiring = grant?.retiring_principal === arn;
+  const isGrantee = grant?.grantee_principal === arn && operations.includes('RetireGrant');
+  if (!isRetiring && !isGrantee) return { grants: [] };
+  return { grants: [{ granteePrincipal: arn, operations: ['RetireGrant'] }] };
 }
 
 function assertPrincipal(arn: string): void {

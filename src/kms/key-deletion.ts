@@ -23,8 +23,13 @@ export async function scheduleKeyDeletion(
 ): Promise<ScheduledDeletion> {
   const windowMs = windowInDays * DAY_MS;
   const at = Date.now() + windowMs;
-  const key = await changeKey(kms, call, keyId, assertNotPendingDeletion, ({ id }) =>
-    kms.store.deletions.schedule(id, { windowDays: windowInDays, windowMs, at }),
+  const key = await changeKey(
+    kms,
+    call,
+    keyId,
+    assertNotPendingDeletion,
+    ({ id }) => kms.store.deletions.schedule(id, { windowDays: windowInDays, windowMs, at }),
+    { facts: { 'kms:ScheduleKeyDeletionPendingWindowInDays': String(windowInDays) } },
   );
   return { key, at: new Date(at), windowInDays };
 }

@@ -5,15 +5,19 @@ import type { KeyRow } from '../store/keys';
 import type { Store } from '../store/store';
 import type { Arns } from './arns';
 import type { AliasName, Key, KeyId, KeyState, KeyVersion } from './key';
+import { createKeyAccess, type KeyAccess } from './key-access';
 import { type KeyReference, parseKeyReference } from './key-reference';
 import { createMemory } from './memory';
 
 export interface KeyDirectory {
   /** @throws KmsError NOT_FOUND */
   resolve(reference: string): Promise<Key>;
+  find(reference: KeyReference): Promise<Key | undefined>;
   findById(id: KeyId): Promise<Key | undefined>;
   /** As the store has it now, whatever is remembered. */
   findAgain(id: KeyId): Promise<Key | undefined>;
+  /** What decides on access to a key beside its policy. */
+  readonly access: Omit<KeyAccess, 'forget'>;
   /** Forgets everything: to be called after every change. */
   forget(): void;
 }
@@ -22,6 +26,8 @@ export function createKeyDirectory(store: Store, arns: Arns): KeyDirectory {
   const keys = createMemory<Key | undefined>();
   // Only the id: a key remembered here as well could be as old as both memories together.
   const aliases = createMemory<KeyId | undefined>();
+
+  const access = createKeyAccess(store);
 
   const findById = (id: KeyId) =>
     keys.recall(id, async () => {
@@ -37,8 +43,13 @@ export function createKeyDirectory(store: Store, arns: Arns): KeyDirectory {
     return id && findById(id);
   };
 
+  const find = (reference: KeyReference) =>
+    reference.kind === 'id' ? findById(reference.id) : findByAlias(reference.name);
+
   return {
+    find,
     findById,
+    access,
     findAgain(id) {
       keys.forget(id);
       return findById(id);
@@ -46,17 +57,18 @@ export function createKeyDirectory(store: Store, arns: Arns): KeyDirectory {
     forget() {
       keys.forget();
       aliases.forget();
+      access.forget();
     },
     async resolve(text) {
       const reference = parseKeyReference(arns, text);
-      const key = await (reference.kind === 'id' ? findById(reference.id) : findByAlias(reference.name));
-      if (!key) throw notFound(arns, reference);
+      const key = await find(reference);
+      if (!key) throw keyNotFound(arns, reference);
       return key;
     },
   };
 }
 
-function notFound(arns: Arns, reference: KeyReference): KmsError {
+export function keyNotFound(arns: Arns, reference: KeyReference): KmsError {
   return reference.kind === 'id'
     ? new KmsError('NOT_FOUND', `Key '${arns.key(reference.id)}' does not exist`)
     : aliasNotFound(arns, reference.name);
@@ -75,6 +87,7 @@ export function keyOf(arns: Arns, row: KeyRow): Key {
     id,
     arn: arns.key(id),
     description: row.description,
+    ...(row.policy !== null && { policy: row.policy }),
     state: stateOf(row),
     createdAt: new Date(row.created_at),
     ...(row.deletion_at !== null && { deletionAt: new Date(row.deletion_at) }),

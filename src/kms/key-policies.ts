@@ -1,10 +1,10 @@
 /** Key policies: who may do what with a key. They are kept here; `access` reads them. */
 import { randomUUID } from 'node:crypto';
-import { letsAccountPutPolicy } from '../access/lockout';
 import { parsePolicy } from '../access/parse-policy';
 import { KmsError } from '../errors';
-import type { Arns } from './arns';
-import type { KeyArn, KeyId } from './key';
+import { factsOfBypass, mayPutAnother } from './authorization';
+import type { Key, KeyArn, KeyId } from './key';
+import { defaultKeyPolicy } from './key-policy';
 import { changeKey, describeKeyWithoutAlias } from './keys';
 import type { Call, Kms } from './kms';
 import { invalidMarker } from './page';
@@ -19,26 +19,6 @@ interface PolicyRequest {
   readonly name: string;
 }
 
-/** What applies while nobody has put another: the account may do everything, and so may say who else may. */
-const defaultPolicy = ({ accountRoot }: Arns): string =>
-  JSON.stringify(
-    {
-      Version: '2012-10-17',
-      Id: 'key-default-1',
-      Statement: [
-        {
-          Sid: 'Enable IAM User Permissions',
-          Effect: 'Allow',
-          Principal: { AWS: accountRoot },
-          Action: 'kms:*',
-          Resource: '*',
-        },
-      ],
-    },
-    null,
-    2,
-  );
-
 /**
  * What is asked of a key policy that a request brings.
  *
@@ -47,7 +27,8 @@ const defaultPolicy = ({ accountRoot }: Arns): string =>
  * @throws KmsError LIMIT_EXCEEDED, MALFORMED_POLICY, INVALID_ARN
  */
 export function checkKeyPolicy(
-  { arns }: Pick<Kms, 'arns'>,
+  kms: Pick<Kms, 'arns'>,
+  call: Call,
   policy: string,
   options: { readonly bypass: boolean; readonly keyArn?: KeyArn },
 ): void {
@@ -57,8 +38,8 @@ export function checkKeyPolicy(
   const document = parsePolicy(policy);
   if (options.bypass) return;
   // Nobody can have named a key that is yet to be made: any other new one stands for it.
-  const keyArn = options.keyArn ?? arns.key(randomUUID() as KeyId);
-  if (!letsAccountPutPolicy(document, { account: arns.account, keyArn })) {
+  const keyArn = options.keyArn ?? kms.arns.key(randomUUID() as KeyId);
+  if (!mayPutAnother(kms, call, document, keyArn)) {
     throw new KmsError(
       'MALFORMED_POLICY',
       'The new key policy will not allow you to update the key policy in the future.',
@@ -74,10 +55,11 @@ export async function putKeyPolicy(
 ): Promise<void> {
   assertPolicyName(name);
   const inEveryState = () => undefined;
-  await changeKey(kms, call, keyId, inEveryState, (key) => {
-    checkKeyPolicy(kms, policy, { bypass, keyArn: key.arn });
+  const put = (key: Key) => {
+    checkKeyPolicy(kms, call, policy, { bypass, keyArn: key.arn });
     return kms.store.keyPolicies.put(key.id, policy);
-  });
+  };
+  await changeKey(kms, call, keyId, inEveryState, put, { facts: factsOfBypass(bypass) });
 }
 
 /**
@@ -88,7 +70,7 @@ export async function putKeyPolicy(
 export async function getKeyPolicy(kms: Kms, call: Call, { keyId, name }: PolicyRequest): Promise<string> {
   assertPolicyName(name);
   const key = await describeKeyWithoutAlias(kms, call, keyId);
-  return (await kms.store.keyPolicies.find(key.id)) ?? defaultPolicy(kms.arns);
+  return (await kms.store.keyPolicies.find(key.id)) ?? defaultKeyPolicy(kms.arns);
 }
 
 /**

@@ -20,6 +20,8 @@ export interface Key {
   readonly id: KeyId;
   readonly arn: KeyArn;
   readonly description: string;
+  /** The key policy as it was put, JSON; absent while the default policy applies. */
+  readonly policy?: string;
   readonly state: KeyState;
   readonly createdAt: Date;
   /** When it will be destroyed; only while it is pending deletion. */

@@ -1,9 +1,18 @@
 /** Making keys, finding them, and changing what they are. */
 import { randomUUID } from 'node:crypto';
 import { KmsError } from '../errors';
+import {
+  type About,
+  authorize,
+  authorizeKey,
+  authorizeUnknownKey,
+  type Facts,
+  factsOfBypass,
+  KEY_FACTS,
+} from './authorization';
 import type { Key, KeyId } from './key';
-import { keyOf } from './key-directory';
-import { isAlias, isKeyId } from './key-reference';
+import { keyNotFound, keyOf } from './key-directory';
+import { isAlias, isKeyId, parseKeyReference } from './key-reference';
 import { assertNotPendingDeletion } from './key-state';
 import { makeVersion } from './key-versions';
 import type { Call, Kms } from './kms';
@@ -15,10 +24,24 @@ export interface CreateKeyRequest {
   readonly policy?: string;
   /** That `checkTags` let pass. */
   readonly tags?: ReadonlyMap<string, string>;
+  /** Whether the lockout safety check was left out. */
+  readonly bypass?: boolean;
 }
 
-/** Makes a symmetric key. */
-export async function createKey(kms: Kms, call: Call, request: CreateKeyRequest): Promise<Key> {
+/**
+ * Makes a symmetric key.
+ *
+ * @throws KmsError ACCESS_DENIED
+ */
+export async function createKey(
+  kms: Kms,
+  call: Call,
+  { bypass = false, ...request }: CreateKeyRequest,
+): Promise<Key> {
+  const tags = factsOfTags(request.tags ?? new Map());
+  authorize(kms, call, '*', { facts: { ...KEY_FACTS, ...factsOfBypass(bypass), ...tags } });
+  if (request.tags && request.tags.size > 0)
+    authorize(kms, call, '*', { action: 'TagResource', facts: tags });
   const id = randomUUID() as KeyId;
   call.keyId = id;
   await makeVersion(kms, call, async (objects) => {
@@ -29,27 +52,55 @@ export async function createKey(kms: Kms, call: Call, request: CreateKeyRequest)
   return kms.keys.resolve(id);
 }
 
-/** @throws KmsError NOT_FOUND */
-export async function describeKey({ keys }: Kms, call: Call, keyId: string): Promise<Key> {
-  const key = await keys.resolve(keyId);
+/** Tags that a request brings, as conditions see them. */
+export function factsOfTags(tags: ReadonlyMap<string, string>): Facts {
+  if (tags.size === 0) return {};
+  const named = [...tags].map(([name, value]) => [`aws:RequestTag/${name}`, value] as const);
+  return { ...Object.fromEntries(named), 'aws:TagKeys': [...tags.keys()] };
+}
+
+/**
+ * The key that a client names, if the caller may do with it what the request is about.
+ *
+ * @throws KmsError NOT_FOUND, ACCESS_DENIED
+ */
+export async function describeKey(kms: Kms, call: Call, keyId: string, about: About = {}): Promise<Key> {
+  const reference = parseKeyReference(kms.arns, keyId);
+  if (about.encryptionContext) call.encryptionContext ??= about.encryptionContext;
+  const key = await kms.keys.find(reference);
+  if (!key) {
+    authorizeUnknownKey(kms, call, about, reference);
+    throw keyNotFound(kms.arns, reference);
+  }
   call.keyId = key.id;
+  await authorizeKey(kms, call, key, { ...about, reference });
   return key;
 }
 
 /**
  * For the operations that take a key's id or ARN only.
  *
- * @throws KmsError INVALID_ARN for an alias, NOT_FOUND
+ * @throws KmsError INVALID_ARN for an alias, NOT_FOUND, ACCESS_DENIED
  */
-export async function describeKeyWithoutAlias(kms: Kms, call: Call, keyId: string): Promise<Key> {
+export async function describeKeyWithoutAlias(
+  kms: Kms,
+  call: Call,
+  keyId: string,
+  about?: About,
+): Promise<Key> {
+  assertNoAlias(keyId);
+  return describeKey(kms, call, keyId, about);
+}
+
+/** @throws KmsError INVALID_ARN */
+export function assertNoAlias(keyId: string): void {
   if (isAlias(keyId)) throw new KmsError('INVALID_ARN', 'Key Aliases are not supported for this operation.');
-  return describeKey(kms, call, keyId);
 }
 
 /**
  * Changes a key whose state allows it: `assertState` says so of what is known, and `write` decides.
  *
- * @throws KmsError INVALID_ARN, NOT_FOUND, INVALID_STATE, and what `assertState` throws
+ * @throws KmsError INVALID_ARN, NOT_FOUND, ACCESS_DENIED, INVALID_STATE, and what `assertState` throws
  */
 export async function changeKey(
   kms: Kms,
@@ -57,8 +108,9 @@ export async function changeKey(
   keyId: string,
   assertState: (key: Key) => void,
   write: (key: Key) => Promise<boolean>,
+  about?: About,
 ): Promise<Key> {
-  const known = await describeKeyWithoutAlias(kms, call, keyId);
+  const known = await describeKeyWithoutAlias(kms, call, keyId, about);
   assertState(known);
   const written = await write(known);
   kms.keys.forget();
@@ -91,12 +143,14 @@ export async function updateKeyDescription(
   );
 }
 
-/** @throws KmsError INVALID_MARKER */
+/** @throws KmsError INVALID_MARKER, ACCESS_DENIED */
 export async function listKeys(
-  { store, arns }: Kms,
-  _call: Call,
+  kms: Kms,
+  call: Call,
   { limit, marker }: { limit: number; marker?: string },
 ): Promise<Page<Key>> {
+  authorize(kms, call, '*');
+  const { store, arns } = kms;
   if (marker !== undefined && !isKeyId(marker)) throw invalidMarker();
   const rows = await store.keys.list(limit + 1, marker);
   return pageOf(

@@ -1,9 +1,12 @@
+import type { RefusalReason } from '../access/evaluate';
 import type { Token } from '../hsm/token';
 import type { RotationCause } from '../store/schema';
 import type { Store } from '../store/store';
 import type { Arns } from './arns';
+import type { EncryptionContext } from './encryption-context';
 import type { GcmCalls } from './gcm-calls';
 import type { KeyDirectory } from './key-directory';
+import type { Principal, PrincipalDirectory } from './principal-directory';
 import type { SingleFlight } from './single-flight';
 import type { UsageLog } from './usage-log';
 
@@ -18,6 +21,7 @@ export interface Kms {
   readonly storeId: string;
   readonly arns: Arns;
   readonly keys: KeyDirectory;
+  readonly principals: PrincipalDirectory;
   readonly gcmCalls: GcmCalls;
   readonly usage: UsageLog;
   /** Rotations of keys whose AES-GCM calls are used up, by key id. */
@@ -25,6 +29,14 @@ export interface Kms {
   readonly privateKeyExport: PrivateKeyExport;
   /** Told of every rotation. */
   readonly onRotated: (keyId: string, cause: RotationCause) => void;
+}
+
+/** Where a request came from. */
+export interface Source {
+  /** IPv4 or IPv6; absent where the connection had none any more. */
+  readonly address?: string;
+  /** Whether it came over TLS, as far as can be known. */
+  readonly secure: boolean;
 }
 
 /**
@@ -35,8 +47,14 @@ export interface Call {
   readonly requestId: string;
   /** The protocol's name of the operation. */
   readonly operation: string;
+  readonly caller: Principal;
+  readonly source: Source;
   /** The key that the request turned out to be about. */
   keyId?: string;
+  /** What the request is bound to, or opens. */
+  encryptionContext?: EncryptionContext;
+  /** Why the policies refused it. */
+  denied?: RefusalReason;
   /** Milliseconds that the token spent on the request. */
   tokenMs: number;
   /** Whether the client went away: what has not begun then need not. */

@@ -1,4 +1,4 @@
-/** A small memory in front of the store. */
+/** Remembering for a moment what the store said. */
 
 /** What another process changes applies here this much later at most. */
 const MEMORY_MS = 1_000;

@@ -1,5 +1,6 @@
 /** Moving a ciphertext under another key, or the same key's newest version, without letting the plaintext out. */
 import { type AuthenticatedData, encodeAuthenticatedData } from './authenticated-data';
+import type { About } from './authorization';
 import {
   type DataCiphertext,
   dataHeader,
@@ -13,7 +14,7 @@ import type { Key, KeyVersion } from './key';
 import { assertAlgorithm, type EncryptionAlgorithm } from './key-usage';
 import type { Call, Kms } from './kms';
 import { assertUnwraps } from './private-key';
-import { dryRunOk, stopDryRun, usableKey } from './usable-key';
+import { cryptographic, dryRunOk, stopDryRun, usableKey } from './usable-key';
 
 export interface ReEncryptRequest {
   readonly source: CiphertextReference;
@@ -43,15 +44,30 @@ interface Destination extends EncryptingVersion {
   readonly aadAfterHeader: Buffer;
 }
 
+/** Each half is a permission of its own. */
+const from = (authenticated: AuthenticatedData): About => ({
+  ...cryptographic(authenticated),
+  action: 'ReEncryptFrom',
+});
+const to = (authenticated: AuthenticatedData): About => ({
+  ...cryptographic(authenticated),
+  action: 'ReEncryptTo',
+});
+
 /**
  * A private key stays one, and sealed if it was.
  *
  * @throws KmsError what `findCiphertext` and `encryptingVersion` throw
  */
 export async function reEncrypt(kms: Kms, call: Call, request: ReEncryptRequest): Promise<ReEncrypted> {
-  const { ciphertext, ...source } = await findCiphertext(kms, call, request.source);
+  const { ciphertext, ...source } = await findCiphertext(
+    kms,
+    call,
+    request.source,
+    from(request.source.authenticated),
+  );
   if (ciphertext.kind === 'private-key') assertUnwraps(kms, ciphertext);
-  const usable = await usableKey(kms, call, request.destinationKeyId);
+  const usable = await usableKey(kms, call, request.destinationKeyId, to(request.authenticated));
   assertAlgorithm(request.algorithm);
   const aadAfterHeader = encodeAuthenticatedData(request.authenticated);
   stopDryRun(request.dryRun);
@@ -104,13 +120,18 @@ function objectsOf({ encryptObject, wrapObject }: KeyVersion) {
   return { encryptObject, wrapObject };
 }
 
+interface NamedKey {
+  readonly keyId: string;
+  readonly authenticated: AuthenticatedData;
+}
+
 /** Whether both keys could be used; never resolves, because that is all that a dry run tells. */
 export async function dryRunWithoutCiphertext(
   kms: Kms,
   call: Call,
-  { sourceKeyId, destinationKeyId }: { sourceKeyId: string; destinationKeyId: string },
+  { source, destination }: { readonly source: NamedKey; readonly destination: NamedKey },
 ): Promise<never> {
-  await usableKey(kms, call, sourceKeyId);
-  await usableKey(kms, call, destinationKeyId);
+  await usableKey(kms, call, source.keyId, from(source.authenticated));
+  await usableKey(kms, call, destination.keyId, to(destination.authenticated));
   throw dryRunOk();
 }

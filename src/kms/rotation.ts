@@ -22,8 +22,13 @@ export async function enableKeyRotation(
   { keyId, periodInDays }: { keyId: string; periodInDays: number },
 ): Promise<void> {
   const nextAt = Date.now() + periodInDays * DAY_MS;
-  await changeKey(kms, call, keyId, assertEnabled, ({ id }) =>
-    kms.store.keys.setRotation(id, { days: periodInDays, nextAt }),
+  await changeKey(
+    kms,
+    call,
+    keyId,
+    assertEnabled,
+    ({ id }) => kms.store.keys.setRotation(id, { days: periodInDays, nextAt }),
+    { facts: { 'kms:RotationPeriodInDays': String(periodInDays) } },
   );
 }
 

@@ -1,13 +1,13 @@
 /** Tags: words on keys. */
 import { KmsError } from '../errors';
-import type { Tag } from './key';
+import type { Key, Tag } from './key';
+import { TAGS_PER_KEY } from './key-access';
 import { assertNotPendingDeletion } from './key-state';
-import { changeKey, describeKeyWithoutAlias } from './keys';
+import { changeKey, describeKeyWithoutAlias, factsOfTags } from './keys';
 import type { Call, Kms } from './kms';
 import { invalidMarker, type Page, pageOf } from './page';
 import { textLength } from './text-length';
 
-const TAGS_PER_KEY = 50;
 /** In characters. */
 export const MAX_TAG_NAME_LENGTH = 128;
 /** What AWS allows in names and values of tags: letters, spaces and digits of every script, and a few signs. */
@@ -46,11 +46,13 @@ export async function tagKey(
   { keyId, tags }: { keyId: string; tags: readonly Tag[] },
 ): Promise<void> {
   checkTags(tags);
-  await changeKey(kms, call, keyId, assertNotPendingDeletion, async (key) => {
+  const facts = factsOfTags(new Map(tags.map(({ name, value }) => [name, value])));
+  const write = async (key: Key) => {
     const outcome = await kms.store.tags.set(key.id, tags, TAGS_PER_KEY);
     if (outcome !== 'too-many') return outcome === 'done';
     throw new KmsError('LIMIT_EXCEEDED', `${key.arn} may have at most ${TAGS_PER_KEY} tags.`);
-  });
+  };
+  await changeKey(kms, call, keyId, assertNotPendingDeletion, write, { facts });
 }
 
 /**
@@ -64,9 +66,10 @@ export async function untagKey(
   { keyId, names }: { keyId: string; names: readonly string[] },
 ): Promise<void> {
   checkNames(names);
-  const key = await describeKeyWithoutAlias(kms, call, keyId);
+  const key = await describeKeyWithoutAlias(kms, call, keyId, { facts: { 'aws:TagKeys': names } });
   assertNotPendingDeletion(key);
   await kms.store.tags.remove(key.id, names);
+  kms.keys.forget();
 }
 
 /**

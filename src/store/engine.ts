@@ -4,9 +4,17 @@ import type { Database } from './schema';
 /** What only one may do at a time, of all instances on one store. */
 export type ExclusiveWork = 'start' | 'token-objects';
 
+/**
+ * @param sequence of the chain's last line; a lower one than is recorded already changes nothing
+ * @param hash SHA-256 of that line, hex
+ */
+export type PutAuditHead = (chain: string, sequence: number, hash: string) => Promise<void>;
+
 /** The database that a store is in. */
 export interface Engine {
   readonly db: Kysely<Database>;
+  /** Records the head of a chain of audit records, after each of the chain's commits: a hot path. */
+  readonly putAuditHead: PutAuditHead;
   /** Rejects where the database does not answer, after a few seconds at most. */
   ping(): Promise<void>;
   /**

@@ -5,6 +5,9 @@ import type { Database, GrantsTable } from './schema';
 export type GrantRow = Selectable<GrantsTable>;
 export type NewGrant = Omit<GrantRow, 'created_at'>;
 
+/** A grant, as far as it decides on access. */
+export type Permission = Pick<GrantRow, 'grantee_principal' | 'operations' | 'constraints'>;
+
 /** Which grants, and from where. */
 export interface GrantFilter {
   readonly limit: number;
@@ -30,6 +33,8 @@ export interface GrantRepository {
   find(id: string): Promise<GrantRow | undefined>;
   /** Which of these ids are a grant's. */
   existing(ids: readonly string[]): Promise<string[]>;
+  /** What a key's grants allow these principals. */
+  to(keyId: string, granteePrincipals: readonly string[]): Promise<Permission[]>;
   /** In the order of their ids. */
   list(filter: GrantFilter): Promise<GrantRow[]>;
   /** Whether the key had such a grant. */
@@ -58,6 +63,16 @@ export function grantRepository(db: Kysely<Database>): GrantRepository {
       const rows = await db.selectFrom('grants').select('id').where('id', 'in', ids).execute();
       return rows.map(({ id }) => id);
     },
+
+    // A key may have very many grants, and a principal the same one again and again.
+    to: (keyId, granteePrincipals) =>
+      db
+        .selectFrom('grants')
+        .select(['grantee_principal', 'operations', 'constraints'])
+        .distinct()
+        .where('key_id', '=', keyId)
+        .where('grantee_principal', 'in', granteePrincipals)
+        .execute(),
 
     list({ limit, after = '', keyId, grantId, granteePrincipal, retiringPrincipal }) {
       let page = db.selectFrom('grants').selectAll().where('id', '>', after).orderBy('id').limit(limit);

@@ -35,3 +35,21 @@ function refusal(dataDir: string, cause: unknown): string {
   const why = cause instanceof Error ? cause.message : String(cause);
   return `the data directory ${dataDir} cannot be used: ${why}`;
 }
+
+/**
+ * Takes the kernel's lock on a file, which is made where it does not exist; it falls with the process.
+ *
+ * @returns what gives it back; undefined where another process has it
+ */
+export function lockFile(file: string): (() => void) | undefined {
+  const lock = new SQLite(file, { timeout: 0 });
+  try {
+    chmodSync(file, 0o600);
+    lock.exec('BEGIN EXCLUSIVE');
+    return () => void lock.close();
+  } catch (error) {
+    lock.close();
+    if ((error as { code?: unknown }).code === 'SQLITE_BUSY') return undefined;
+    throw error;
+  }
+}

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Kysely, PostgresDialect, sql } from 'kysely';
 import { DatabaseError, type Pool } from 'pg';
 import { KmsError, StartError } from '../errors';
+import { putAuditHead } from './audit';
 import type { Engine, ExclusiveWork } from './engine';
 import { tookTooLong } from './exclusively';
 import { migrate } from './migrations';
@@ -100,8 +101,10 @@ function reasonOf(error: unknown): string {
 }
 
 function engineOf(pool: Pool): Engine {
+  const db = kyselyOn(pool);
   return {
-    db: kyselyOn(pool),
+    db,
+    putAuditHead: (chain, sequence, hash) => putAuditHead(db, chain, sequence, hash),
     ping: () => ping(pool),
     alone: (name, waitMs, work) => alone(pool, name, waitMs, work),
     isShared: () => isShared(pool),

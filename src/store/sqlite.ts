@@ -8,6 +8,7 @@ import { StartError } from '../errors';
 import type { Engine } from './engine';
 import { migrate } from './migrations';
 import type { Database } from './schema';
+import { auditHeads } from './sqlite-audit-heads';
 
 const FILE = 'p11kms.sqlite';
 /** Another process, a backup for one, may hold the lock for a moment. */
@@ -37,7 +38,7 @@ export async function openSqlite(dataDir: string): Promise<Engine> {
     setPragmas(database);
     const db = new Kysely<Database>({ dialect: new SqliteDialect({ database }) });
     await migrateAtOnce(database, db);
-    return engineOf(db);
+    return engineOf(db, file);
   } catch (error) {
     database?.close();
     const why = error instanceof Error ? error.message : String(error);
@@ -80,13 +81,18 @@ async function migrateAtOnce(database: SQLite.Database, db: Kysely<Database>): P
   }
 }
 
-function engineOf(db: Kysely<Database>): Engine {
+function engineOf(db: Kysely<Database>, file: string): Engine {
+  const heads = auditHeads(file);
   return {
     db,
+    putAuditHead: heads.put,
     ping: async () => void (await sql`select 1`.execute(db)),
     // The data directory is locked for one service: there are no others.
     alone: (_name, _waitMs, work) => work(),
     isShared: async () => false,
-    close: () => db.destroy(),
+    async close() {
+      heads.close();
+      await db.destroy();
+    },
   };
 }

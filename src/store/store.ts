@@ -1,5 +1,6 @@
 /** The store: what p11kms knows about its keys, and nothing that could open one. */
 import { type AliasRepository, aliasRepository } from './aliases';
+import { type AuditRepository, auditRepository } from './audit';
 import { type DeletionRepository, deletionRepository } from './deletions';
 import type { Engine } from './engine';
 import { type Exclusively, exclusively } from './exclusively';
@@ -29,6 +30,7 @@ export interface Store {
   readonly keyPolicies: KeyPolicyRepository;
   readonly grants: GrantRepository;
   readonly principals: PrincipalRepository;
+  readonly audit: AuditRepository;
   /**
    * Does the work while nobody else, in this or any other process on the same store, does work of the same name. Waits
    * at most 30 s for the others, and not at all behind very many. Not for work that calls it again with the same name: that would wait for itself. Should
@@ -80,6 +82,7 @@ function storeOf(engine: Engine): Store {
     keyPolicies: keyPolicyRepository(db),
     grants: grantRepository(db),
     principals: principalRepository(db),
+    audit: auditRepository(engine),
     exclusively: exclusively(engine),
     isShared,
     ping,

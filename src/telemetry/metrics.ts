@@ -42,6 +42,11 @@ const ofRequests = (registers: Registry[]) => ({
     buckets: SECONDS,
     registers,
   }),
+  connectionsDropped: new Counter({
+    name: 'p11kms_connections_dropped_total',
+    help: 'Connections closed at once, because there were as many as the service takes.',
+    registers,
+  }),
 });
 
 const ofJobs = (registers: Registry[]) => ({

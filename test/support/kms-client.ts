@@ -1,17 +1,23 @@
 import { KMSClient, KMSServiceException } from '@aws-sdk/client-kms';
+import { Sha256 } from '@smithy/core/checksum';
+import { SignatureV4 } from '@smithy/signature-v4';
 import { atEnd } from './at-end';
+import type { Credentials } from './credentials';
 
 // The SDK warns of the Node.js versions that it will drop; nothing in a test run depends on that.
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
 
+const REGION = 'us-east-1';
+
+/** A server, and an access key for it. */
+export interface Endpoint {
+  readonly url: string;
+  readonly credentials: Credentials;
+}
+
 /** An AWS client of a server, which tries once. */
-export function kmsClient({ url }: { readonly url: string }): KMSClient {
-  const client = new KMSClient({
-    endpoint: url,
-    region: 'us-east-1',
-    credentials: { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'not-checked-yet' },
-    maxAttempts: 1,
-  });
+export function kmsClient({ url, credentials }: Endpoint): KMSClient {
+  const client = new KMSClient({ endpoint: url, region: REGION, credentials, maxAttempts: 1 });
   atEnd(() => client.destroy());
   return client;
 }
@@ -59,16 +65,46 @@ export interface RawRequest {
   readonly contentType?: string;
 }
 
-/** A TrentService request as it is: `body` is sent as it comes. */
+/** A TrentService request as it is, signed: `body` is sent as it comes. */
 export async function sendRaw(
-  { url }: { readonly url: string },
+  { url, credentials }: Endpoint,
   operation: string,
   body: string | Uint8Array<ArrayBuffer>,
   { target = `TrentService.${operation}`, contentType = 'application/x-amz-json-1.1' }: RawRequest = {},
 ): Promise<RawAnswer> {
-  const headers = { 'content-type': contentType, 'x-amz-target': target };
-  const response = await fetch(url, { method: 'POST', headers, body });
-  return readAnswer(response);
+  const headers = await sign(url, credentials, { 'content-type': contentType, 'x-amz-target': target }, body);
+  return send({ url }, headers, body);
+}
+
+/** A POST of `/` with these headers, as they are. */
+export async function send(
+  { url }: { readonly url: string },
+  headers: Readonly<Record<string, string>>,
+  body: string | Uint8Array<ArrayBuffer>,
+): Promise<RawAnswer> {
+  return readAnswer(await fetch(url, { method: 'POST', headers, body }));
+}
+
+/** The headers of a signed POST of `/`. */
+export async function sign(
+  url: string,
+  credentials: Credentials,
+  headers: Readonly<Record<string, string>>,
+  body: string | Uint8Array,
+  signingDate = new Date(),
+): Promise<Record<string, string>> {
+  const { host, hostname, protocol } = new URL(url);
+  const signer = new SignatureV4({ service: 'kms', region: REGION, credentials, sha256: Sha256 });
+  const request = {
+    method: 'POST',
+    protocol,
+    hostname,
+    path: '/',
+    query: {},
+    headers: { host, ...headers },
+    body,
+  };
+  return (await signer.sign(request, { signingDate })).headers;
 }
 
 /** GET of a path. */

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { atEnd } from './at-end';
+import { type Credentials, rootCredentials } from './credentials';
 import type { Site } from './site';
 
 const MAIN = resolve(__dirname, '../../dist/main.js');
@@ -24,6 +25,8 @@ export interface Ended {
 /** A `p11kms serve` that is ready. */
 export interface Server extends Process {
   readonly url: string;
+  /** Of the root principal. */
+  readonly credentials: Credentials;
   /** From the start of the process to the line that says it is ready. */
   readonly startMs: number;
 }
@@ -119,7 +122,8 @@ export async function startServer(site: Site, settings: Settings = {}): Promise<
   const begun = performance.now();
   const server = launchServer(site, settings);
   const ready = await server.logged(({ message }) => message === 'p11kms is ready', START_LIMIT_MS);
-  return Object.assign(server, { url: String(ready.url), startMs: performance.now() - begun });
+  const startMs = performance.now() - begun;
+  return Object.assign(server, { url: String(ready.url), credentials: rootCredentials(site), startMs });
 }
 
 function processOf({ child, ended, stdout, stderr }: Collected): Process {

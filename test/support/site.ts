@@ -10,6 +10,8 @@ import { createSoftHsm, SOFTHSM_MODULE, type SoftHsm } from './softhsm';
 export interface Site {
   readonly token: SoftHsm;
   readonly dataDir: string;
+  /** Where the root principal's access key may be: which service makes it is not known before. */
+  readonly credentialsFiles: readonly string[];
   /** The environment in which p11kms finds both. */
   readonly env: Readonly<Record<string, string>>;
 }
@@ -43,7 +45,8 @@ export interface PostgresSite extends Site {
 /** Another machine's: the same token and, where that is a database, the same store, with a data directory of its own. */
 export function neighbour(site: Site): Site {
   const dataDir = newDataDir();
-  return { ...site, dataDir, env: { ...site.env, P11KMS_DATA_DIR: dataDir } };
+  const credentialsFiles = [join(dataDir, 'credentials'), ...site.credentialsFiles];
+  return { ...site, dataDir, credentialsFiles, env: { ...site.env, P11KMS_DATA_DIR: dataDir } };
 }
 
 /** A site of these two, which others remove. */
@@ -57,7 +60,7 @@ export function siteOf(token: SoftHsm, dataDir: string): Site {
     P11KMS_PIN_FILE: pinFile,
     P11KMS_DATA_DIR: dataDir,
   };
-  return { token, dataDir, env };
+  return { token, dataDir, credentialsFiles: [join(dataDir, 'credentials')], env };
 }
 
 /** A site whose token misbehaves on request. */

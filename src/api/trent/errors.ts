@@ -22,6 +22,7 @@ const EXCEPTIONS: Record<KmsErrorCode, { readonly type: string; readonly status:
   MALFORMED_POLICY: { type: 'MalformedPolicyDocumentException', status: 400 },
   INVALID_GRANT_ID: { type: 'InvalidGrantIdException', status: 400 },
   INVALID_GRANT_TOKEN: { type: 'InvalidGrantTokenException', status: 400 },
+  UNRECOGNIZED_CLIENT: { type: 'UnrecognizedClientException', status: 400 },
   ACCESS_DENIED: { type: 'AccessDeniedException', status: 400 },
   DISABLED: { type: 'DisabledException', status: 400 },
   INVALID_STATE: { type: 'KMSInvalidStateException', status: 400 },

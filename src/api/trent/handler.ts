@@ -1,6 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import type { Call, Kms } from '../../kms/kms';
-import type { Protocol, ProtocolAnswer } from '../protocol';
+import type { Principal } from '../../kms/principal-directory';
+import type { Protocol, ProtocolAnswer, ProtocolRequest, RequestRecord } from '../protocol';
+import type { Quota } from '../quota';
+import { type Authentication, authenticate } from './authenticate';
 import { ProtocolError, SerializationError, toTrentError } from './errors';
 import type { Operation } from './operation';
 import { OPERATIONS } from './operations';
@@ -9,27 +12,59 @@ import { conversionFault } from './wording';
 
 const CONTENT_TYPE = 'application/x-amz-json-1.1';
 
+/** What the handler asks before an operation runs. */
+export interface Admission extends Authentication {
+  readonly quota: Quota;
+}
+
+/** What is known of a request while it is on its way. */
+interface Trail {
+  readonly operation: string;
+  principal?: string;
+  accessKeyId?: string;
+  call?: Call;
+}
+
 /** TrentService, AWS JSON 1.1: the protocol of AWS KMS and QKMS. */
-export const trent =
-  (kms: Kms): Protocol =>
-  async (request) => {
-    const operation = OPERATIONS.get(String(request.headers['x-amz-target']));
-    const call: Call = {
-      requestId: request.id,
-      operation: operation?.name ?? 'unknown',
-      tokenMs: 0,
-      isGone: request.isGone,
-    };
-    try {
-      if (!request.body) throw tooLong();
-      if (!operation) throw unknownOperation();
-      assertContentType(request.headers['content-type']);
-      const answer: unknown = await operation.run(kms, call, parse(request.body));
-      return succeeded(operation, call, answer);
-    } catch (error) {
-      return failed(operation, call, error);
-    }
+export function trent(kms: Kms, admission: Admission): Protocol {
+  return {
+    name: 'trent',
+    async answer(request) {
+      const operation = operationOf(request);
+      const trail: Trail = { operation: operation?.name ?? 'unknown' };
+      try {
+        const { body } = request;
+        if (!body) throw tooLong();
+        const { principal, accessKeyId } = await authenticate(kms, admission, { ...request, body });
+        trail.principal = principal.identity.arn;
+        if (accessKeyId !== undefined) trail.accessKeyId = accessKeyId;
+        if (!operation) throw unknownOperation();
+        assertContentType(request.headers['content-type']);
+        admission.quota.take(principal.identity.arn, operation.name);
+        trail.call = callOf(request, operation, principal);
+        const answer: unknown = await operation.run(kms, trail.call, parse(body));
+        return succeeded(trail, answer);
+      } catch (error) {
+        return failed(request.id, trail, error);
+      }
+    },
+    refuse: (request, error) =>
+      failed(request.id, { operation: operationOf(request)?.name ?? 'unknown' }, error),
   };
+}
+
+function operationOf({ headers }: ProtocolRequest): Operation | undefined {
+  return OPERATIONS.get(String(headers['x-amz-target']));
+}
+
+const callOf = ({ id, source, isGone }: ProtocolRequest, { name }: Operation, caller: Principal): Call => ({
+  requestId: id,
+  operation: name,
+  caller,
+  source,
+  tokenMs: 0,
+  isGone,
+});
 
 const tooLong = () =>
   new ProtocolError('RequestEntityTooLargeException', 413, 'The request is longer than 256 KiB.');
@@ -60,31 +95,26 @@ function isObject(value: unknown): value is Body {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function succeeded({ name }: Operation, { keyId, tokenMs }: Call, answer: unknown): ProtocolAnswer {
+function succeeded(trail: Trail, answer: unknown): ProtocolAnswer {
   return {
     status: 200,
     contentType: CONTENT_TYPE,
     body: answer === undefined ? '' : JSON.stringify(answer),
-    record: { operation: name, outcome: 'ok', keyId, tokenMs },
+    record: recordOf(trail, 'ok'),
   };
 }
 
-function failed(
-  operation: Operation | undefined,
-  { keyId, tokenMs, requestId }: Call,
-  error: unknown,
-): ProtocolAnswer {
+function failed(requestId: string, trail: Trail, error: unknown): ProtocolAnswer {
   const { type, status, message } = toTrentError(error, requestId);
   return {
     status,
     contentType: CONTENT_TYPE,
     body: JSON.stringify({ __type: type, message }),
-    record: {
-      operation: operation?.name ?? 'unknown',
-      outcome: type,
-      keyId,
-      tokenMs,
-      ...(status >= 500 && { error }),
-    },
+    record: { ...recordOf(trail, type), ...(status >= 500 && { error }) },
   };
+}
+
+function recordOf({ operation, principal, accessKeyId, call }: Trail, outcome: string): RequestRecord {
+  const { keyId, encryptionContext, denied, tokenMs = 0 } = call ?? {};
+  return { operation, outcome, principal, accessKeyId, keyId, encryptionContext, denied, tokenMs };
 }

@@ -14,6 +14,13 @@ export const policyOf = (...changes: object[]): string =>
     Statement: changes.map((change) => ({ ...STATEMENT, ...change })),
   });
 
+/** The same of an identity policy. */
+export const identityPolicyOf = (...changes: object[]): string =>
+  JSON.stringify({
+    Version: '2012-10-17',
+    Statement: changes.map((change) => ({ Effect: 'Allow', Action: 'kms:*', Resource: '*', ...change })),
+  });
+
 /** A document as somebody might have written it. */
 export function formatPolicy({ version, id, statements }: PolicyDocument): string {
   return JSON.stringify({ Version: version, Id: id, Statement: statements.map(formatStatement) });

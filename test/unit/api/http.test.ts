@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { readiness } from '../../../src/api/health';
 import { createApp } from '../../../src/api/http';
 import { type Listening, listen } from '../../../src/api/server';
 import { KmsError } from '../../../src/errors';
@@ -23,7 +24,14 @@ beforeEach(async () => {
   log = captureLog();
   checks = { token: jest.fn(async () => {}), store: jest.fn(async () => {}) };
   metrics = createMetrics();
-  const app = createApp({ kms: KMS, logger: log.logger, metrics, checks });
+  const app = createApp({
+    kms: KMS,
+    logger: log.logger,
+    metrics,
+    ready: readiness(checks, log.logger),
+    loopbackHostOnly: true,
+    metricsAt: 'here',
+  });
   server = await listen(app, '127.0.0.1', 0);
   jest.mocked(keys.describeKey).mockImplementation(async (_kms, call) => {
     call.keyId = KEY_ID;

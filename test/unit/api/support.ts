@@ -1,7 +1,7 @@
 import { request as httpRequest, type IncomingHttpHeaders, type RequestOptions } from 'node:http';
 import { Writable } from 'node:stream';
 import type { ProtocolAnswer } from '../../../src/api/protocol';
-import { trent } from '../../../src/api/trent/handler';
+import { type Admission, trent } from '../../../src/api/trent/handler';
 import type { Key, KeyArn, KeyId, KeyVersion } from '../../../src/kms/key';
 import type { Kms } from '../../../src/kms/kms';
 import { createLogger, type Logger } from '../../../src/telemetry/logger';
@@ -32,7 +32,24 @@ export const KEY: Key = {
 };
 
 /** The operations are given this; the domain's functions, which would look into it, are mocked. */
-export const KMS = { arns: { account: '111122223333' } } as Kms;
+export const KMS = {
+  arns: { account: '111122223333' },
+  principals: {
+    root: () => ({
+      identity: {
+        arn: 'arn:aws:iam::111122223333:root',
+        account: '111122223333',
+        kind: 'root',
+        name: 'root',
+      },
+      policies: [],
+    }),
+  },
+} as unknown as Kms;
+
+/** Whoever asks is the root principal. */
+export const ADMISSION: Admission = { auth: 'none', region: 'us-east-1', quota: { take: () => undefined } };
+export const SOURCE = { address: '127.0.0.1', secure: false };
 
 export const HEADERS = { 'content-type': 'application/x-amz-json-1.1' };
 
@@ -44,7 +61,16 @@ export async function call(
 ): Promise<ProtocolAnswer> {
   const body = Buffer.isBuffer(request) ? request : Buffer.from(JSON.stringify(request));
   const target = { 'x-amz-target': `TrentService.${operation}` };
-  return trent(KMS)({ id: REQUEST_ID, headers: { ...headers, ...target }, body, isGone: () => false });
+  return trent(KMS, ADMISSION).answer({
+    id: REQUEST_ID,
+    method: 'POST',
+    url: '/',
+    headers: { ...headers, ...target },
+    rawHeaders: [],
+    body,
+    source: SOURCE,
+    isGone: () => false,
+  });
 }
 
 /** The body of an answer as JSON. */

@@ -9,6 +9,7 @@ import { createGcmCalls } from '../../../src/kms/gcm-calls';
 import { createKeyDirectory } from '../../../src/kms/key-directory';
 import { removeUnfinished } from '../../../src/kms/key-versions';
 import type { Call, Kms, PrivateKeyExport } from '../../../src/kms/kms';
+import type { Principal, PrincipalDirectory } from '../../../src/kms/principal-directory';
 import { createSingleFlight } from '../../../src/kms/single-flight';
 import { createUsageLog } from '../../../src/kms/usage-log';
 import { openStore } from '../../../src/store/store';
@@ -58,6 +59,7 @@ export async function openDomain(options: DomainOptions = {}): Promise<Domain> {
     storeId,
     arns,
     keys: createKeyDirectory(store, arns),
+    principals: PRINCIPALS,
     gcmCalls: createGcmCalls(store, gcmCalls),
     usage: createUsageLog(store),
     exhausted: createSingleFlight(),
@@ -67,7 +69,27 @@ export async function openDomain(options: DomainOptions = {}): Promise<Domain> {
   return { kms, token, dataDir };
 }
 
-export const newCall = (): Call => ({ requestId: 'a-request', operation: 'AnOperation', tokenMs: 0 });
+const ROOT: Principal = {
+  identity: { arn: 'arn:aws:iam::111122223333:root', account: '111122223333', kind: 'root', name: 'root' },
+  policies: [],
+};
+
+/** A request of the root principal's, unless somebody else is named. */
+export const newCall = (caller = ROOT): Call => ({
+  requestId: 'a-request',
+  operation: 'AnOperation',
+  caller,
+  source: { address: '127.0.0.1', secure: false },
+  tokenMs: 0,
+});
+
+const nobody = () => Promise.reject(new Error('the domain does not authenticate'));
+const PRINCIPALS: PrincipalDirectory = {
+  root: () => ROOT,
+  findSigningKey: nobody,
+  findByCertificate: nobody,
+  forget: () => undefined,
+};
 
 /** An encryption context. */
 export const context = (pairs: Readonly<Record<string, string>> = {}): AuthenticatedData => ({

@@ -4,8 +4,20 @@ import { openStore } from '../../../src/store/store';
 import { addKey, engines, idOf, placeOf, startErrorOf } from './fixture';
 import { ended, inProcess, messageOf } from './processes';
 
-const TABLES = ['aliases', 'grants', 'key_tags', 'key_usage', 'key_versions', 'keys', 'store'];
-const MIGRATIONS = ['0001-symmetric-keys', '0002-key-life-cycle'];
+const TABLES = [
+  'access_keys',
+  'aliases',
+  'audit_chains',
+  'grants',
+  'key_tags',
+  'key_usage',
+  'key_versions',
+  'keys',
+  'principal_policies',
+  'principals',
+  'store',
+];
+const MIGRATIONS = ['0001-symmetric-keys', '0002-key-life-cycle', '0003-access-and-audit'];
 
 /** All tables and their columns. */
 const schemaOf = (db: Kysely<Database>) => db.introspection.getTables({ withInternalKyselyTables: true });
@@ -57,10 +69,10 @@ describe.each(engines)('migrations on $name', ({ open, newAddress, database }) =
     const address = await newAddress();
     const db = database(address);
     // The last table of the last migration is in the way, so all others have been made when it fails.
-    await sql`create table grants (in_the_way integer)`.execute(db);
-    expect((await startErrorOf(openStore(address))).message).toContain('"grants" already exists');
-    expect(await tablesOf(db)).toEqual(['grants']);
-    await sql`drop table grants`.execute(db);
+    await sql`create table audit_chains (in_the_way integer)`.execute(db);
+    expect((await startErrorOf(openStore(address))).message).toContain('"audit_chains" already exists');
+    expect(await tablesOf(db)).toEqual(['audit_chains']);
+    await sql`drop table audit_chains`.execute(db);
     await addKey(await open(address), 1);
   });
 
@@ -78,7 +90,7 @@ describe.each(engines)('migrations on $name', ({ open, newAddress, database }) =
 
   it('leave nothing behind where a crash cuts them short', async () => {
     const address = await newAddress();
-    const child = inProcess('open', address, 'crash-at:create table "grants"');
+    const child = inProcess('open', address, 'crash-at:create table "audit_chains"');
     await messageOf(child);
     child.send('open');
     expect(await ended(child)).toBe('SIGKILL');

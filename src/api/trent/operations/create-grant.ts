@@ -7,7 +7,6 @@ import { missing } from '../wording';
 
 export const createGrant = operation({
   name: 'CreateGrant',
-  note: 'Grants are checked and kept; they are not enforced yet',
   schema: structure(
     { KeyId: keyId, Operations: grantOperations },
     {

@@ -57,11 +57,13 @@ export const createKey = operation({
     }
     const newTags = (request.Tags ?? []).map(tagOf);
     checkTags(newTags);
+    const bypass = request.BypassPolicyLockoutSafetyCheck ?? false;
     if (Policy !== undefined) {
-      checkKeyPolicy(kms, Policy, { bypass: request.BypassPolicyLockoutSafetyCheck ?? false });
+      checkKeyPolicy(kms, call, Policy, { bypass });
     }
     const key = await keys.createKey(kms, call, {
       description,
+      bypass,
       tags: new Map(newTags.map(({ name, value }) => [name, value])),
       ...(Policy !== undefined && { policy: Policy }),
     });

@@ -23,7 +23,7 @@ export const decrypt = operation({
   async run(kms, call, request) {
     if (request.DryRun && request.DryRunModifiers?.includes('IGNORE_CIPHERTEXT')) {
       if (request.KeyId === undefined) throw missing('KeyId');
-      return data.dryRunWithoutCiphertext(kms, call, request.KeyId);
+      return data.dryRunWithoutCiphertext(kms, call, { keyId: request.KeyId, ...cryptoOptions(request) });
     }
     if (!request.CiphertextBlob) throw missing('CiphertextBlob');
     const { key, version, plaintext } = await data.decrypt(kms, call, {

@@ -5,7 +5,6 @@ import { bypassPolicyLockoutSafetyCheck, keyId, structure } from '../schema';
 
 export const putKeyPolicy = operation({
   name: 'PutKeyPolicy',
-  note: 'Policies are checked and kept; they are not enforced yet',
   schema: structure(
     { KeyId: keyId, Policy: policy },
     { PolicyName: policyName, BypassPolicyLockoutSafetyCheck: bypassPolicyLockoutSafetyCheck },

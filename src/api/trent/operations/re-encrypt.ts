@@ -34,20 +34,25 @@ export const reEncrypt = operation({
   async run(kms, call, request) {
     const { SourceKeyId: sourceKeyId, DestinationKeyId: destinationKeyId } = request;
     const { SourceEncryptionAlgorithm: from, DestinationEncryptionAlgorithm: to } = request;
+    const opened = encryptionContextOf(request.SourceEncryptionContext);
+    const bound = encryptionContextOf(request.DestinationEncryptionContext);
     if (request.DryRun && request.DryRunModifiers?.includes('IGNORE_CIPHERTEXT')) {
       if (sourceKeyId === undefined) throw missing('SourceKeyId');
-      return reEncryption.dryRunWithoutCiphertext(kms, call, { sourceKeyId, destinationKeyId });
+      return reEncryption.dryRunWithoutCiphertext(kms, call, {
+        source: { keyId: sourceKeyId, authenticated: opened },
+        destination: { keyId: destinationKeyId, authenticated: bound },
+      });
     }
     if (!request.CiphertextBlob) throw missing('CiphertextBlob');
     const { source, destination, ciphertext } = await reEncryption.reEncrypt(kms, call, {
       source: {
         ciphertext: request.CiphertextBlob,
         ...(sourceKeyId !== undefined && { keyId: sourceKeyId }),
-        authenticated: encryptionContextOf(request.SourceEncryptionContext),
+        authenticated: opened,
         ...(from !== undefined && { algorithm: from }),
       },
       destinationKeyId,
-      authenticated: encryptionContextOf(request.DestinationEncryptionContext),
+      authenticated: bound,
       ...(to !== undefined && { algorithm: to }),
       dryRun: request.DryRun ?? false,
     });

@@ -12,7 +12,7 @@ export const retireGrant = operation({
       return grants.retireGrantByToken(kms, call, { token: GrantToken, dryRun });
     }
     if (GrantToken === undefined && KeyId !== undefined && GrantId !== undefined) {
-      return grants.removeGrant(kms, call, { keyId: KeyId, grantId: GrantId, dryRun });
+      return grants.retireGrant(kms, call, { keyId: KeyId, grantId: GrantId, dryRun });
     }
     throw new KmsError('INVALID_REQUEST', 'Grant token OR (grant ID, key ID) must be specified');
   },

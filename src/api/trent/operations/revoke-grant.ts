@@ -7,7 +7,7 @@ export const revokeGrant = operation({
   name: 'RevokeGrant',
   schema: structure({ KeyId: keyId, GrantId: grantId }, { DryRun: dryRun }),
   run: (kms, call, request) =>
-    grants.removeGrant(kms, call, {
+    grants.revokeGrant(kms, call, {
       keyId: request.KeyId,
       grantId: request.GrantId,
       dryRun: request.DryRun ?? false,

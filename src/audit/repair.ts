@@ -1,0 +1,105 @@
+/**
+ * What a process that did not end by itself left behind: line breaks that nothing was written over, and perhaps the
+ * beginning of lines that were never on disk as a whole. Nobody was answered on account of those.
+ */
+import { closeSync, fsyncSync, ftruncateSync, openSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseLine, readLines } from './line-reader';
+import { type Covered, hashOf, lockName, parseFileName, parseLockName } from './lines';
+import { syncDirectory } from './log-file';
+
+/** Holds a file's lock until what it returns is called; undefined where another process holds it. */
+export type LockFile = (file: string) => (() => void) | undefined;
+
+export interface Repair {
+  readonly chain: string;
+  /** The file that the chain now ends in. */
+  readonly file: string;
+  /** The chain's last whole line. */
+  readonly end: Covered;
+  /** What was cut off, line breaks not counted. */
+  readonly droppedBytes: number;
+  /** False where the store knows more of the chain than there is: that is no work of a crash, and was left as it is. */
+  readonly done: boolean;
+}
+
+/**
+ * Repairs the chains of processes that are gone.
+ *
+ * @param known the sequence of the last line that the store knows of a chain
+ */
+export function repairChains(dir: string, lock: LockFile, known: (chain: string) => number): Repair[] {
+  const repairs: Repair[] = [];
+  for (const name of readdirSync(dir).sort()) {
+    const chain = parseLockName(name);
+    const unlock = chain && lock(join(dir, name));
+    if (!chain || !unlock) continue;
+    try {
+      const repair = repairChain(dir, chain, known(chain));
+      if (repair) repairs.push(repair);
+      rmSync(join(dir, lockName(chain)));
+    } finally {
+      unlock();
+    }
+  }
+  syncDirectory(dir);
+  return repairs;
+}
+
+interface Tail {
+  readonly end: Covered;
+  /** Where in the file the last whole line ends. */
+  readonly bytes: number;
+  /** What is behind it, line breaks not counted. */
+  readonly tornBytes: number;
+}
+
+function repairChain(dir: string, chain: string, known: number): Repair | undefined {
+  const files = readdirSync(dir)
+    .filter((name) => parseFileName(name)?.chain === chain)
+    .sort();
+  const tails = files.map((file) => ({ file, ...tailOf(join(dir, file)) }));
+  const last = tails.findLast(({ bytes }) => bytes > 0);
+  // A chain whose first line never came to the disk.
+  if (!last) {
+    for (const { file } of tails) rmSync(join(dir, file));
+    return undefined;
+  }
+  const { file, end } = last;
+  const droppedBytes = tails.slice(tails.indexOf(last)).reduce((sum, { tornBytes }) => sum + tornBytes, 0);
+  if (end.sequence < known) return { chain, file, end, droppedBytes: 0, done: false };
+  for (const tail of tails) {
+    if (tail.bytes === 0) rmSync(join(dir, tail.file));
+    else if (tail === last || tail.tornBytes === 0) trim(join(dir, tail.file), tail.bytes);
+  }
+  return { chain, file, end, droppedBytes, done: true };
+}
+
+/** How far the lines of a file follow each other. */
+function tailOf(file: string): Tail {
+  let end: Covered | undefined;
+  let bytes = 0;
+  let tornBytes = 0;
+  for (const line of readLines(file)) {
+    const link = tornBytes === 0 && line.isWhole ? parseLine(line.bytes) : undefined;
+    const follows = link && (!end || (link.seq === end.sequence + 1 && link.prev === end.hash));
+    if (follows) {
+      end = { sequence: link.seq, hash: hashOf(line.bytes) };
+      bytes = line.offset + line.bytes.length + 1;
+    } else {
+      tornBytes += line.bytes.length;
+    }
+  }
+  return { end: end ?? { sequence: 0, hash: '' }, bytes, tornBytes };
+}
+
+function trim(file: string, bytes: number): void {
+  if (statSync(file).size === bytes) return;
+  const fd = openSync(file, 'r+');
+  try {
+    ftruncateSync(fd, bytes);
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
