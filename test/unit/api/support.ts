@@ -36,7 +36,12 @@ export const KMS = {
   arns: { account: '111122223333' },
   principals: {
     root: () => ({
-      identity: { arn: 'arn:aws:iam::111122223333:root', account: '111122223333', kind: 'root', name: 'root' },
+      identity: {
+        arn: 'arn:aws:iam::111122223333:root',
+        account: '111122223333',
+        kind: 'root',
+        name: 'root',
+      },
       policies: [],
     }),
   },
