@@ -8,12 +8,12 @@ export const CONTENT_TYPE = 'application/x-amz-json-1.1';
 /** The first access key in an AWS shared-credentials file. */
 export function readCredentials(file) {
   const text = readFileSync(file, 'utf8');
-  const valueOf = (name) => {
+  const read = (name) => {
     const value = new RegExp(`^${name}\\s*=\\s*(\\S+)`, 'm').exec(text)?.[1];
     if (value === undefined) throw new Error(`${file} has no ${name}`);
     return value;
   };
-  return { accessKeyId: valueOf('aws_access_key_id'), secretAccessKey: valueOf('aws_secret_access_key') };
+  return { accessKeyId: read('aws_access_key_id'), secretAccessKey: read('aws_secret_access_key') };
 }
 
 /** A request that signs for itself for five minutes: what `fetch` and the load tool want. */

@@ -2,7 +2,9 @@
 import type { Readiness } from './api/health';
 import { type AppParts, createApp } from './api/http';
 import { createMetricsApp } from './api/operations';
+import { createQuota } from './api/quota';
 import { type Listening, listen } from './api/server';
+import type { Config } from './config/load';
 import type { NetworkConfig } from './config/network';
 import { isLoopback } from './config/network';
 import { readTls, type TlsMaterial } from './config/tls';
@@ -18,17 +20,22 @@ export interface Listeners {
 }
 
 /** What the listeners serve; how is for the settings to say. */
-export type Served = Omit<AppParts, 'loopbackHostOnly' | 'metricsAt'> & {
+export type Served = Omit<AppParts, 'admission' | 'tlsTerminated' | 'loopbackHostOnly' | 'metricsAt'> & {
   readonly ready: () => Promise<Readiness>;
 };
 
 /** @throws StartError where an address cannot be had, or a file that TLS needs */
-export async function openListeners(config: NetworkConfig, served: Served): Promise<Listeners> {
+export async function openListeners(
+  config: NetworkConfig & Pick<Config, 'region'>,
+  served: Served,
+): Promise<Listeners> {
   const { auth, listen: main, metricsListen } = config;
   const { logger, metrics } = served;
   const metricsHere = isLoopback(main.host) ? 'here' : 'nowhere';
   const app = createApp({
     ...served,
+    admission: { auth, region: config.region, quota: createQuota(config.quota) },
+    tlsTerminated: config.tlsTerminated,
     loopbackHostOnly: auth === 'none',
     metricsAt: metricsListen ? 'elsewhere' : metricsHere,
   });

@@ -1,5 +1,8 @@
 /** The service, put together: settings in, a listening server out. */
 import { readiness } from './api/health';
+import { signingKey } from './api/trent/sigv4/verify';
+import type { Audit } from './audit/audit';
+import { openAuditLog } from './audit-log';
 import type { Config } from './config/load';
 import { deliverRoot, rootCredentialsFile } from './credentials-file';
 import type { StartError } from './errors';
@@ -9,10 +12,12 @@ import { createArns } from './kms/arns';
 import { createGcmCalls } from './kms/gcm-calls';
 import { createKeyDirectory } from './kms/key-directory';
 import type { Kms } from './kms/kms';
+import { createPrincipalDirectory } from './kms/principal-directory';
 import { createRootPrincipal } from './kms/principals';
 import { createSingleFlight } from './kms/single-flight';
 import { createUsageLog } from './kms/usage-log';
 import { type Listeners, openListeners } from './listeners';
+import { type ServiceRecord, serviceRecord } from './service-record';
 import type { StoreIdentity } from './store/identity';
 import { lockDataDirectory } from './store/lock';
 import { openStore, type Store } from './store/store';
@@ -46,6 +51,7 @@ export async function startService(
   const unlock = lockDataDirectory(config.dataDir);
   let store: Store | undefined;
   let token: Token | undefined;
+  let audit: Audit | undefined;
   try {
     store = await openStore(config.database ?? config.dataDir);
     const metrics = createMetrics(() => token?.stats().lanes ?? []);
@@ -55,16 +61,21 @@ export async function startService(
     );
     const { id } = await store.identity.read();
     await makeRoot(config, store, token, logger);
-    const kms = kmsOf(config, store, token, id, logger);
+    const records = await openAuditLog(config, { store, token }, logger);
+    audit = records;
+    const arns = createArns(config.arnPrefix);
+    const record = serviceRecord(records, arns, logger);
+    const kms = await kmsOf(config, { store, token, storeId: id, arns }, logger, record);
     // What cannot be removed now is tried again later, and said; it must not keep the service from starting.
     await cleanUp(kms, logger).catch(() => undefined);
     const ready = readiness({ token: token.ping, store: store.ping }, logger);
-    const listeners = await openListeners(config, { kms, logger, metrics, ready });
-    const housekeeping = keepHouse(kms, logger, { longestJobMs: longestJobMs(config) });
+    const listeners = await openListeners(config, { kms, audit: records, logger, metrics, ready });
+    const housekeeping = keepHouse(kms, logger, record, { longestJobMs: longestJobMs(config) });
     const { url, metricsUrl, reloadTls } = listeners;
     logger.info('p11kms is ready', { url, metricsUrl, ...summary(token) });
-    return { url, reloadTls, close: () => close(listeners, kms, housekeeping, unlock) };
+    return { url, reloadTls, close: () => close(listeners, kms, records, housekeeping, unlock) };
   } catch (error) {
+    await audit?.close();
     await token?.close(0);
     await store?.close();
     unlock();
@@ -100,19 +111,34 @@ async function makeRoot({ dataDir }: Config, store: Store, { run }: Token, logge
     logger.info("the account's root principal was made", { credentials: rootCredentialsFile(dataDir) });
 }
 
-function kmsOf(config: Config, store: Store, token: Token, storeId: string, logger: Logger): Kms {
-  const arns = createArns(config.arnPrefix);
+async function kmsOf(
+  config: Config,
+  { store, token, storeId, arns }: Pick<Kms, 'store' | 'token' | 'storeId' | 'arns'>,
+  logger: Logger,
+  record: ServiceRecord,
+): Promise<Kms> {
+  const { serviceKey } = await store.identity.read();
+  const scope = { region: config.region, service: 'kms' } as const;
+  const principals = await createPrincipalDirectory(
+    { store, token, arns, storeId, serviceKey: serviceKey.id },
+    (secret, date) => signingKey(secret, date, scope),
+  );
   return {
     store,
     token,
     storeId,
     arns,
     keys: createKeyDirectory(store, arns),
+    principals,
     gcmCalls: createGcmCalls(store, config.gcmCallsPerKeyVersion),
     usage: createUsageLog(store),
     exhausted: createSingleFlight(),
     privateKeyExport: config.privateKeyExport,
-    onRotated: (keyId, cause) => logger.info('key rotated', { keyId, cause }),
+    onRotated(keyId, cause) {
+      logger.info('key rotated', { keyId, cause });
+      // The request for the others is recorded itself.
+      if (cause !== 'on_demand') record.note('RotateKey', keyId, { cause });
+    },
   };
 }
 
@@ -132,6 +158,7 @@ function summary({ report }: Token) {
 async function close(
   listeners: Listeners,
   { token, store, usage }: Kms,
+  audit: Audit,
   housekeeping: Housekeeping,
   unlock: () => void,
 ): Promise<void> {
@@ -139,6 +166,8 @@ async function close(
   await housekeeping.stop(GRACE_MS.duties);
   // When a key was last used is worth no failure.
   await usage.flush().catch(() => undefined);
+  // Its last line is signed by the token.
+  await audit.close();
   await token.close(GRACE_MS.jobs);
   await store.close();
   unlock();

@@ -1,13 +1,17 @@
 /** The audit record of every request: room for it is made before the request, and it is on disk before the answer. */
 import type { Audit, Reservation } from '../audit/audit';
-import { recordBound } from '../audit/record';
+import { recordBound } from '../audit/entry';
 import type { Arns } from '../kms/arns';
 import type { KeyId } from '../kms/key';
 import type { Kms } from '../kms/kms';
 import type { Protocol, ProtocolAnswer, ProtocolRequest } from './protocol';
 
 /** A protocol whose requests are recorded. What cannot be recorded is not done, or at least not answered. */
-export function audited(protocol: Protocol, audit: Audit, { arns, token }: Pick<Kms, 'arns' | 'token'>): Protocol {
+export function audited(
+  protocol: Protocol,
+  audit: Audit,
+  { arns, token }: Pick<Kms, 'arns' | 'token'>,
+): Protocol {
   const { report } = token;
   const about = { wrapping: report.dialect.wrapping, tokenSerial: report.token.serial };
 
@@ -16,7 +20,7 @@ export function audited(protocol: Protocol, audit: Audit, { arns, token }: Pick<
       time: new Date(),
       requestId: request.id,
       protocol: protocol.name,
-      ...(request.source.address !== '' && { source: request.source.address }),
+      ...(request.source.address !== undefined && { source: request.source.address }),
       ...entryOf(arns, answer),
       ...about,
     });

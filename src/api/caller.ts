@@ -2,7 +2,7 @@
 import { KmsError } from '../errors';
 import type { Kms } from '../kms/kms';
 import type { Principal } from '../kms/principal-directory';
-import type { Source } from './source';
+import type { ConnectionSource } from './source';
 
 /**
  * The principal of a client certificate; nobody where there is none.
@@ -11,12 +11,17 @@ import type { Source } from './source';
  */
 export async function principalOfCertificate(
   { principals }: Pick<Kms, 'principals'>,
-  { certificate }: Source,
+  { certificate }: ConnectionSource,
 ): Promise<Principal | undefined> {
   if (!certificate) return undefined;
-  const principal = certificate.authorized ? await principals.findByCertificate(certificate.subject) : undefined;
+  const principal = certificate.authorized
+    ? await principals.findByCertificate(certificate.subject)
+    : undefined;
   if (principal) return principal;
-  throw new KmsError('UNRECOGNIZED_CLIENT', 'The client certificate stands for no principal of this service.');
+  throw new KmsError(
+    'UNRECOGNIZED_CLIENT',
+    'The client certificate stands for no principal of this service.',
+  );
 }
 
 /**

@@ -1,13 +1,21 @@
+import type { IncomingMessage } from 'node:http';
 import type { Express, RequestHandler } from 'express';
+import type { Audit } from '../audit/audit';
 import type { Kms } from '../kms/kms';
+import { audited } from './audited';
 import { isLoopbackHost } from './host';
 import { closed, mountHealth, mountMetrics, newApp, notAllowed, type Telling } from './operations';
 import { text } from './respond';
 import { serve } from './serve';
-import { trent } from './trent/handler';
+import { sourceOf } from './source';
+import { type Admission, trent } from './trent/handler';
 
 export interface AppParts extends Telling {
   readonly kms: Kms;
+  readonly audit: Audit;
+  readonly admission: Admission;
+  /** Whether a proxy does TLS. */
+  readonly tlsTerminated: boolean;
   /** Whether the Host header must name a loopback address: where requests are not authenticated. */
   readonly loopbackHostOnly: boolean;
   /** Whether this listener has the metrics, another one has them, or none has because clients reach this one. */
@@ -15,10 +23,12 @@ export interface AppParts extends Telling {
 }
 
 /** The service's HTTP interface: the protocols, and what its operators ask for. */
-export function createApp({ kms, loopbackHostOnly, metricsAt, ...telling }: AppParts): Express {
+export function createApp(parts: AppParts): Express {
+  const { kms, audit, admission, tlsTerminated, loopbackHostOnly, metricsAt, ...telling } = parts;
+  const source = (request: IncomingMessage) => sourceOf(request, { tlsTerminated });
   const app = newApp();
   if (loopbackHostOnly) app.use(assertLoopbackHost);
-  app.post('/', serve(trent(kms), telling));
+  app.post('/', serve(audited(trent(kms, admission), audit, kms), telling, source));
   app.all('/', notAllowed('POST'));
   mountHealth(app, telling);
   if (metricsAt === 'here') mountMetrics(app, telling);

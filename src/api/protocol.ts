@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Source } from './source';
+import type { ConnectionSource } from './source';
 
 /** A request as a protocol gets it: the adapter has read the body, and nothing else. */
 export interface ProtocolRequest {
@@ -12,7 +12,7 @@ export interface ProtocolRequest {
   readonly rawHeaders: readonly string[];
   /** Undefined where it was longer than the service takes. */
   readonly body: Buffer | undefined;
-  readonly source: Source;
+  readonly source: ConnectionSource;
   /** Whether the client went away. */
   readonly isGone: () => boolean;
 }

@@ -6,7 +6,7 @@ import type { Metrics } from '../telemetry/metrics';
 import { readBody } from './body';
 import type { Protocol, RequestRecord } from './protocol';
 import { respond } from './respond';
-import type { Source } from './source';
+import type { ConnectionSource } from './source';
 
 const MAX_BODY_BYTES = 256 * 1024;
 
@@ -23,7 +23,7 @@ interface Telemetry {
 export function serve(
   protocol: Protocol,
   telemetry: Telemetry,
-  sourceOf: (request: IncomingMessage) => Source,
+  sourceOf: (request: IncomingMessage) => ConnectionSource,
 ): RequestHandler {
   return async (request, response) => {
     const started = performance.now();

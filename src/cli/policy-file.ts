@@ -15,7 +15,7 @@ export function readPolicy(file: string): string {
   try {
     JSON.parse(text);
   } catch (error) {
-    throw new StartError(`${file}${placeOf(text, error)} is not JSON`);
+    throw new StartError(`${file} is not JSON: ${faultOf(text, error)}`);
   }
   return text;
 }
@@ -39,10 +39,11 @@ function readText(file: string): string {
   }
 }
 
-/** Line and column, where the error tells the position. */
-function placeOf(text: string, error: unknown): string {
-  const [, position] = /at position (\d+)/.exec(error instanceof Error ? error.message : '') ?? [];
-  if (position === undefined) return '';
-  const before = text.slice(0, Number(position)).split('\n');
-  return `:${before.length}:${(before.at(-1)?.length ?? 0) + 1}`;
+/** Tells the place by line and column, or else by a few characters around it, as the parser does. */
+function faultOf(text: string, error: unknown): string {
+  const fault = (error instanceof Error ? error.message : String(error)).replace(/\s+/g, ' ');
+  return fault.replace(/ in JSON at position (\d+).*$/, (_, position) => {
+    const before = text.slice(0, Number(position)).split('\n');
+    return ` in line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1}`;
+  });
 }

@@ -38,7 +38,12 @@ export interface About {
  * @param resource an ARN, or `*`
  * @throws KmsError ACCESS_DENIED
  */
-export function authorize({ arns }: Pick<Kms, 'arns'>, call: Call, resource: string, about: About = {}): void {
+export function authorize(
+  { arns }: Pick<Kms, 'arns'>,
+  call: Call,
+  resource: string,
+  about: About = {},
+): void {
   const request = requestOf(arns.account, call, resource, about, factsOf(about));
   decide(call, request, { identity: call.caller.policies });
 }
@@ -119,7 +124,7 @@ function requestOf(
       ['aws:EpochTime', String(Math.floor(now / 1000))],
       ['aws:SecureTransport', String(source.secure)],
       ['kms:CallerAccount', account],
-      ...(source.address === '' ? [] : [['aws:SourceIp', source.address] as const]),
+      ...(source.address === undefined ? [] : [['aws:SourceIp', source.address] as const]),
       ...facts,
     ]),
     ...(encryptionContext && { encryptionContext }),

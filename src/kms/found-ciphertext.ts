@@ -1,7 +1,7 @@
 import { KmsError } from '../errors';
 import { type AuthenticatedData, encodeAuthenticatedData } from './authenticated-data';
-import { type Ciphertext, decodeCiphertext, headerOf, invalidCiphertext } from './ciphertext';
 import { type About, authorizeKey } from './authorization';
+import { type Ciphertext, decodeCiphertext, headerOf, invalidCiphertext } from './ciphertext';
 import type { Key, KeyId, KeyVersion } from './key';
 import { assertEnabled } from './key-state';
 import { assertAlgorithm, type EncryptionAlgorithm } from './key-usage';

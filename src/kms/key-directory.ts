@@ -5,8 +5,8 @@ import type { KeyRow } from '../store/keys';
 import type { Store } from '../store/store';
 import type { Arns } from './arns';
 import type { AliasName, Key, KeyId, KeyState, KeyVersion } from './key';
-import { type KeyReference, parseKeyReference } from './key-reference';
 import { createKeyAccess, type KeyAccess } from './key-access';
+import { type KeyReference, parseKeyReference } from './key-reference';
 import { createMemory } from './memory';
 
 export interface KeyDirectory {

@@ -1,7 +1,15 @@
 /** Making keys, finding them, and changing what they are. */
 import { randomUUID } from 'node:crypto';
 import { KmsError } from '../errors';
-import { type About, authorize, authorizeKey, authorizeUnknownKey, type Facts, factsOfBypass, KEY_FACTS } from './authorization';
+import {
+  type About,
+  authorize,
+  authorizeKey,
+  authorizeUnknownKey,
+  type Facts,
+  factsOfBypass,
+  KEY_FACTS,
+} from './authorization';
 import type { Key, KeyId } from './key';
 import { keyNotFound, keyOf } from './key-directory';
 import { isAlias, isKeyId, parseKeyReference } from './key-reference';
@@ -32,7 +40,8 @@ export async function createKey(
 ): Promise<Key> {
   const tags = factsOfTags(request.tags ?? new Map());
   authorize(kms, call, '*', { facts: { ...KEY_FACTS, ...factsOfBypass(bypass), ...tags } });
-  if (request.tags && request.tags.size > 0) authorize(kms, call, '*', { action: 'TagResource', facts: tags });
+  if (request.tags && request.tags.size > 0)
+    authorize(kms, call, '*', { action: 'TagResource', facts: tags });
   const id = randomUUID() as KeyId;
   call.keyId = id;
   await makeVersion(kms, call, async (objects) => {

@@ -33,8 +33,8 @@ export interface Kms {
 
 /** Where a request came from. */
 export interface Source {
-  /** IPv4 or IPv6; empty where the connection had none any more. */
-  readonly address: string;
+  /** IPv4 or IPv6; absent where the connection had none any more. */
+  readonly address?: string;
   /** Whether it came over TLS, as far as can be known. */
   readonly secure: boolean;
 }

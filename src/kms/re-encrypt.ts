@@ -60,7 +60,12 @@ const to = (authenticated: AuthenticatedData): About => ({
  * @throws KmsError what `findCiphertext` and `encryptingVersion` throw
  */
 export async function reEncrypt(kms: Kms, call: Call, request: ReEncryptRequest): Promise<ReEncrypted> {
-  const { ciphertext, ...source } = await findCiphertext(kms, call, request.source, from(request.source.authenticated));
+  const { ciphertext, ...source } = await findCiphertext(
+    kms,
+    call,
+    request.source,
+    from(request.source.authenticated),
+  );
   if (ciphertext.kind === 'private-key') assertUnwraps(kms, ciphertext);
   const usable = await usableKey(kms, call, request.destinationKeyId, to(request.authenticated));
   assertAlgorithm(request.algorithm);

@@ -10,8 +10,9 @@ export interface Credentials {
 /** The access key in a file of AWS's shared-credentials format, which has one profile. */
 export function readCredentials(file: string): Credentials {
   const text = readFileSync(file, 'utf8');
-  const valueOf = (name: string) => new RegExp(`^${name} *= *(\\S+)$`, 'm').exec(text)?.[1] ?? missing(file, name);
-  return { accessKeyId: valueOf('aws_access_key_id'), secretAccessKey: valueOf('aws_secret_access_key') };
+  const read = (name: string) =>
+    new RegExp(`^${name} *= *(\\S+)$`, 'm').exec(text)?.[1] ?? missing(file, name);
+  return { accessKeyId: read('aws_access_key_id'), secretAccessKey: read('aws_secret_access_key') };
 }
 
 function missing(file: string, name: string): never {

@@ -95,7 +95,15 @@ export async function sign(
 ): Promise<Record<string, string>> {
   const { host, hostname, protocol } = new URL(url);
   const signer = new SignatureV4({ service: 'kms', region: REGION, credentials, sha256: Sha256 });
-  const request = { method: 'POST', protocol, hostname, path: '/', query: {}, headers: { host, ...headers }, body };
+  const request = {
+    method: 'POST',
+    protocol,
+    hostname,
+    path: '/',
+    query: {},
+    headers: { host, ...headers },
+    body,
+  };
   return (await signer.sign(request, { signingDate })).headers;
 }
 

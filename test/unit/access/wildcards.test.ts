@@ -35,6 +35,27 @@ describe('a pattern with wildcards', () => {
     );
   });
 
+  it('matches as the plainest matcher does, where some wildcards stand for themselves', () => {
+    const plainest = (pattern: string, text: string, literals: ReadonlySet<number>, at = 0): boolean => {
+      if (at === pattern.length) return text === '';
+      const isWild = !literals.has(at);
+      if (pattern[at] === '*' && isWild) {
+        const tails = Array.from({ length: text.length + 1 }, (_, start) => text.slice(start));
+        return tails.some((tail) => plainest(pattern, tail, literals, at + 1));
+      }
+      const isOne = text !== '' && (pattern[at] === text[0] || (pattern[at] === '?' && isWild));
+      return isOne && plainest(pattern, text.slice(1), literals, at + 1);
+    };
+    const some = fc.string({ unit: fc.constantFrom('a', 'b', '*', '?'), maxLength: 7 });
+    const places = fc.uniqueArray(fc.nat(6), { maxLength: 4 }).map((list) => new Set(list));
+    fc.assert(
+      fc.property(some, some, places, (pattern, text, literals) => {
+        expect(matchesWildcards(pattern, text, literals)).toBe(plainest(pattern, text, literals));
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
   it('does not take for ever', () => {
     expect(matchesWildcards('*a'.repeat(2_000), 'a'.repeat(1_900))).toBe(false);
   });

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { loadStoreConfig } from '../../../src/config/load';
+import { loadAccountConfig, loadStoreConfig } from '../../../src/config/load';
 import { faultsOf, file } from './fixture';
 
 describe('loadStoreConfig', () => {
@@ -44,6 +44,21 @@ describe('loadStoreConfig', () => {
     const P11KMS_CONFIG = '/not/there.json';
     expect(faultsOf(() => loadStoreConfig({ P11KMS_CONFIG }))).toEqual([
       'environment variable P11KMS_CONFIG names /not/there.json, which does not exist',
+    ]);
+  });
+});
+
+describe('loadAccountConfig', () => {
+  it('says besides what the ARNs of the account begin with', () => {
+    const dataDir = resolve('data');
+    expect(loadAccountConfig({})).toEqual({ dataDir, arnPrefix: 'arn:aws:kms:us-east-1:111122223333' });
+    const P11KMS_ARN_PREFIX = 'arn:verenc:111122223333';
+    expect(loadAccountConfig({ P11KMS_ARN_PREFIX, P11KMS_PORT: 'x' })).toEqual({
+      dataDir,
+      arnPrefix: P11KMS_ARN_PREFIX,
+    });
+    expect(faultsOf(() => loadAccountConfig({ P11KMS_ARN_PREFIX: 'x' }))).toEqual([
+      expect.stringContaining('P11KMS_ARN_PREFIX'),
     ]);
   });
 });
