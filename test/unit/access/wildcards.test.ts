@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { matchesWildcards } from '../../../src/access/wildcards';
+import { matchesAtOnce, matchesByStep, matchesWildcards } from '../../../src/access/wildcards';
 
 describe('a pattern with wildcards', () => {
   it.each([
@@ -50,7 +50,10 @@ describe('a pattern with wildcards', () => {
     const places = fc.uniqueArray(fc.nat(6), { maxLength: 4 }).map((list) => new Set(list));
     fc.assert(
       fc.property(some, some, places, (pattern, text, literals) => {
-        expect(matchesWildcards(pattern, text, literals)).toBe(plainest(pattern, text, literals));
+        const expected = plainest(pattern, text, literals);
+        expect(matchesWildcards(pattern, text, literals)).toBe(expected);
+        expect(matchesByStep(pattern, text, literals)).toBe(expected);
+        expect(matchesAtOnce(pattern, text, literals)).toBe(expected);
       }),
       { numRuns: 5_000 },
     );
@@ -58,5 +61,7 @@ describe('a pattern with wildcards', () => {
 
   it('does not take for ever', () => {
     expect(matchesWildcards('*a'.repeat(2_000), 'a'.repeat(1_900))).toBe(false);
+    expect(matchesWildcards(`*?${'a'.repeat(16_000)}b*`, 'a'.repeat(32_000))).toBe(false);
+    expect(matchesWildcards(`*?${'a'.repeat(16_000)}b*`, `${'a'.repeat(32_000)}b`)).toBe(true);
   });
 });
