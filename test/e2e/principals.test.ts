@@ -283,7 +283,6 @@ describe('is refused, with what to do about it, and nothing has changed:', () =>
     writeFileSync(file('policy.json'), LIST_KEYS);
     writeFileSync(file('no.json'), '{\n  "Version": "2012-10-17"\n  "Statement": []\n}\n');
     writeFileSync(file('bad.json'), '{"Statement":{"Effect":"Allow","Action":"kms Encrypt","Resource":"*"}}');
-    writeFileSync(file('long.json'), LIST_KEYS.replace('"*"', `"arn:${'x'.repeat(6_144)}"`));
     writeFileSync(file('mine.credentials'), 'mine');
   });
 
@@ -294,19 +293,9 @@ describe('is refused, with what to do about it, and nothing has changed:', () =>
       /^"a b" is no name for a principal: it must/,
     ],
     [
-      'a name that is too long',
-      ['create', 'a'.repeat(65), '--credentials-file', file('x')],
-      /1 to 64 letters/,
-    ],
-    [
       'a name that is taken',
       ['create', 'MACHINE', '--credentials-file', file('x')],
       /a principal machine already/,
-    ],
-    [
-      'a certificate that is taken',
-      ['create', 'b', '--certificate-subject', 'CN=machine,O=A\\, B', '--credentials-file', file('x')],
-      /^another principal has the certificate subject CN=machine,O=A\\, B$/,
     ],
     [
       'a certificate that is none',
@@ -319,36 +308,11 @@ describe('is refused, with what to do about it, and nothing has changed:', () =>
       /exists already: move it/,
     ],
     [
-      'a file in no directory',
-      ['create', 'b', '--credentials-file', file('no/x')],
-      /cannot be written to .*ENOENT/,
-    ],
-    [
       'a file for no access key',
       ['create', 'b', '--no-access-key', '--credentials-file', file('x')],
       /of no use/,
     ],
-    [
-      'a grace that is none',
-      ['rotate-key', 'machine', '--grace', '1'],
-      /is no duration: .* such as 15m or 24h$/,
-    ],
     ['a rotation for nobody', ['rotate-key', 'nobody'], /^there is no principal nobody/],
-    [
-      'a policy for nobody',
-      ['attach-policy', 'nobody', 'p', file('policy.json')],
-      /^there is no principal nobody/,
-    ],
-    [
-      'a policy of no name',
-      ['attach-policy', 'machine', 'p q', file('policy.json')],
-      /^"p q" is no name for a policy/,
-    ],
-    [
-      'a policy that is not there',
-      ['attach-policy', 'machine', 'p', file('none.json')],
-      /none\.json does not exist$/,
-    ],
     [
       'a policy that is not JSON',
       ['attach-policy', 'machine', 'p', file('no.json')],
@@ -358,16 +322,6 @@ describe('is refused, with what to do about it, and nothing has changed:', () =>
       'a policy that is wrong',
       ['attach-policy', 'machine', 'p', file('bad.json')],
       /bad\.json: Statement\.Action /,
-    ],
-    [
-      'a policy that is too long',
-      ['attach-policy', 'machine', 'p', file('long.json')],
-      /longer than 6144 characters/,
-    ],
-    [
-      'a policy that is not attached',
-      ['detach-policy', 'machine', 'p'],
-      /^machine has no policy p; it has: none$/,
     ],
   ])('%s', async (_what, args, message) => {
     expect(await refused(args)).toMatch(message);
@@ -427,7 +381,7 @@ it('every change is in the audit record, with who made it and what', () => {
   });
   // What was refused once the token had made a key, or the policy had been read.
   expect(records.filter(({ outcome }) => outcome !== 'ok').map(({ error }) => error)).toEqual(
-    expect.arrayContaining(['INVALID_REQUEST', 'LIMIT_EXCEEDED', 'NOT_FOUND', 'StartError']),
+    expect.arrayContaining(['INVALID_REQUEST', 'StartError']),
   );
 });
 
