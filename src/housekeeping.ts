@@ -5,6 +5,7 @@ import { destroyDueKeys } from './kms/key-deletion';
 import { removeUnfinished } from './kms/key-versions';
 import type { Kms } from './kms/kms';
 import { bringBackRotations, rotateDueKeys } from './kms/rotation';
+import type { ServiceRecord } from './service-record';
 import type { VersionName } from './store/key-versions';
 import type { Logger } from './telemetry/logger';
 
@@ -29,9 +30,14 @@ const MEMORY_MS = 2_000;
 const MAX_PAUSE_MS = 60_000;
 
 /** Starts the duties of a service. Every instance has them all: the store sees to it that each thing is done once. */
-export function keepHouse(kms: Kms, logger: Logger, options: HousekeepingOptions): Housekeeping {
+export function keepHouse(
+  kms: Kms,
+  logger: Logger,
+  record: ServiceRecord,
+  options: HousekeepingOptions,
+): Housekeeping {
   const stopping = new AbortController();
-  const loops = duties(kms, logger, options).map((duty) => repeat(duty, logger, stopping.signal));
+  const loops = duties(kms, logger, record, options).map((duty) => repeat(duty, logger, stopping.signal));
   return {
     async stop(limitMs) {
       stopping.abort();
@@ -40,7 +46,12 @@ export function keepHouse(kms: Kms, logger: Logger, options: HousekeepingOptions
   };
 }
 
-function duties(kms: Kms, logger: Logger, { longestJobMs }: HousekeepingOptions): Duty[] {
+function duties(
+  kms: Kms,
+  logger: Logger,
+  record: ServiceRecord,
+  { longestJobMs }: HousekeepingOptions,
+): Duty[] {
   const drainMs = longestJobMs + MEMORY_MS;
   const failed = (message: string) => (keyId: string, error: unknown) =>
     logger.warn(message, { keyId, error });
@@ -55,19 +66,30 @@ function duties(kms: Kms, logger: Logger, { longestJobMs }: HousekeepingOptions)
     {
       name: 'rotating keys',
       everyMs: 2_000,
-      run: () => rotateDueKeys(kms, failed('the rotation of a key failed')),
+      run: async () => {
+        await record.assertRoom();
+        await rotateDueKeys(kms, failed('the rotation of a key failed'));
+      },
     },
     // It looks at every key: seldom.
     { name: 'mending rotation schedules', everyMs: 60_000, run: () => bringBackRotations(kms) },
     {
       name: 'destroying keys',
       everyMs: 2_000,
-      run: () =>
-        destroyDueKeys(kms, drainMs, {
-          onBegun: (keyId) => logger.warn('destroying a key whose deletion is due', { keyId }),
-          onDestroyed: (keyId) => logger.warn('key destroyed', { keyId }),
+      run: async () => {
+        await record.assertRoom();
+        await destroyDueKeys(kms, drainMs, {
+          onBegun(keyId) {
+            logger.warn('destroying a key whose deletion is due', { keyId });
+            record.note('BeginKeyDestruction', keyId);
+          },
+          onDestroyed(keyId) {
+            logger.warn('key destroyed', { keyId });
+            record.note('DestroyKey', keyId);
+          },
           onFailed: failed('the destruction of a key failed'),
-        }),
+        });
+      },
     },
   ];
 }

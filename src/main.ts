@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
+import { type AuditVerifyOptions, auditPublicKey, auditVerify } from './cli/audit-verify';
 import { backup } from './cli/backup';
 import { type DoctorOptions, doctor } from './cli/doctor';
 import { principalsCommand } from './cli/principals-command';
@@ -22,6 +23,11 @@ const RESTORE_HELP = `
 Nothing is ever removed from the token, and the store that was there is kept beside the new one. Exit codes: 0 restored,
 or nothing stands in the way; 3 store and token know different keys, and nothing was changed; 78 the token refuses the
 PIN; 1 anything else. The settings are those of the service: see p11kms serve --help.`;
+
+const AUDIT_HELP = `
+The service may run. Neither the PIN nor the token is needed: of the settings, only P11KMS_DATA_DIR, P11KMS_DATABASE_URL
+or what P11KMS_CONFIG names count. Name every directory that holds a part of the record: other services' on the same
+store, and archives. Exit codes: 0 the record is whole; 3 it is not; 1 it cannot be checked.`;
 
 const program = new Command('p11kms').description(description).version(version).showHelpAfterError();
 
@@ -63,6 +69,24 @@ program
   });
 
 program.addCommand(principalsCommand());
+const audit = program.command('audit').description('the audit record');
+
+audit
+  .command('verify')
+  .description('check every line of the audit record, and name what was changed')
+  .argument('<dir...>', 'where its files are: DATA_DIR/audit')
+  .option('--public-key <file>', "check signatures with this key, PEM, in place of the store's")
+  .option('--without-store', 'check a copy where the store is not at hand')
+  .option('--json', 'print the report as JSON')
+  .addHelpText('after', AUDIT_HELP)
+  .action(async (dirs: string[], options: AuditVerifyOptions) => {
+    process.exitCode = await auditVerify(dirs, options);
+  });
+
+audit
+  .command('public-key')
+  .description('print the public key of the signatures in the audit record, PEM, to be kept elsewhere')
+  .action(auditPublicKey);
 
 program.parseAsync().catch((error: unknown) => {
   // A KmsError: what a start needs, the token or the store, was there, and went away.

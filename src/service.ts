@@ -17,6 +17,7 @@ import { createRootPrincipal } from './kms/principals';
 import { createSingleFlight } from './kms/single-flight';
 import { createUsageLog } from './kms/usage-log';
 import { type Listeners, openListeners } from './listeners';
+import { type ServiceRecord, serviceRecord } from './service-record';
 import type { StoreIdentity } from './store/identity';
 import { lockDataDirectory } from './store/lock';
 import { openStore, type Store } from './store/store';
@@ -62,12 +63,14 @@ export async function startService(
     await makeRoot(config, store, token, logger);
     const records = await openAuditLog(config, { store, token }, logger);
     audit = records;
-    const kms = await kmsOf(config, store, token, id, logger);
+    const arns = createArns(config.arnPrefix);
+    const record = serviceRecord(records, arns, logger);
+    const kms = await kmsOf(config, { store, token, storeId: id, arns }, logger, record);
     // What cannot be removed now is tried again later, and said; it must not keep the service from starting.
     await cleanUp(kms, logger).catch(() => undefined);
     const ready = readiness({ token: token.ping, store: store.ping }, logger);
     const listeners = await openListeners(config, { kms, audit: records, logger, metrics, ready });
-    const housekeeping = keepHouse(kms, logger, { longestJobMs: longestJobMs(config) });
+    const housekeeping = keepHouse(kms, logger, record, { longestJobMs: longestJobMs(config) });
     const { url, metricsUrl, reloadTls } = listeners;
     logger.info('p11kms is ready', { url, metricsUrl, ...summary(token) });
     return { url, reloadTls, close: () => close(listeners, kms, records, housekeeping, unlock) };
@@ -110,12 +113,10 @@ async function makeRoot({ dataDir }: Config, store: Store, { run }: Token, logge
 
 async function kmsOf(
   config: Config,
-  store: Store,
-  token: Token,
-  storeId: string,
+  { store, token, storeId, arns }: Pick<Kms, 'store' | 'token' | 'storeId' | 'arns'>,
   logger: Logger,
+  record: ServiceRecord,
 ): Promise<Kms> {
-  const arns = createArns(config.arnPrefix);
   const { serviceKey } = await store.identity.read();
   const scope = { region: config.region, service: 'kms' } as const;
   const principals = await createPrincipalDirectory(
@@ -133,7 +134,11 @@ async function kmsOf(
     usage: createUsageLog(store),
     exhausted: createSingleFlight(),
     privateKeyExport: config.privateKeyExport,
-    onRotated: (keyId, cause) => logger.info('key rotated', { keyId, cause }),
+    onRotated(keyId, cause) {
+      logger.info('key rotated', { keyId, cause });
+      // The request for the others is recorded itself.
+      if (cause !== 'on_demand') record.note('RotateKey', keyId, { cause });
+    },
   };
 }
 

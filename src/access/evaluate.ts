@@ -73,7 +73,7 @@ function reachOfKeyPolicy(
     const found = reachOfStatement(statement, request.caller);
     if (!found || !isAbout(statement, version, request)) continue;
     if (statement.effect === 'Deny') return 'deny';
-    reach = wider(reach, found);
+    reach = found;
   }
   return reach;
 }
@@ -83,9 +83,8 @@ function reachOfGrants(request: AccessRequest, grants: readonly AccessGrant[]): 
   for (const grant of grants) {
     const found = reachOf(grant.granteePrincipal, request.caller);
     if (!found || !grantAllows(grant, request)) continue;
-    reach = wider(reach, found);
+    if (found === 'caller') return found;
+    reach = found;
   }
   return reach;
 }
-
-const wider = (reach: Reach | undefined, found: Reach): Reach => (reach === 'caller' ? reach : found);

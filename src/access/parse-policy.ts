@@ -45,7 +45,7 @@ const isAction = (text: string): boolean => ACTION.test(text);
 const RESOURCE = /^(\*|arn:[^:\s]+:\S+)$/;
 const VARIABLE = /\$\{[^{}]*\}/g;
 /** Variables may have spaces in them. */
-const isResource = (text: string): boolean => RESOURCE.test(text.replace(VARIABLE, '*'));
+const isResource = (text: string): boolean => RESOURCE.test(text.replace(VARIABLE, 'x'));
 
 const CONDITION_KEY = /^[^:\s]+:.+$/s;
 

@@ -60,7 +60,7 @@ function bucketsOf(perSecond: number | undefined): (principal: string, now: numb
   };
 }
 
-/** From the front, so that it costs no more than what was put in. None in the way is full later than in a second. */
+/** From the front, so that it costs no more than what was put in; one that is not full yet is so within a second. */
 function dropFull(fullAt: Map<string, number>, now: number): void {
   for (const [principal, time] of fullAt) {
     if (time > now) return;

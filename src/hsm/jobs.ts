@@ -104,6 +104,22 @@ export interface Jobs {
     input: { readonly encrypt: TokenObject; readonly wrap: TokenObject };
     output: Record<string, never>;
   };
+  /** An EC P-256 key pair that stays on the token and signs; one that is there already is not made again. */
+  createSigningKey: {
+    input: TokenObject;
+    /** X.509 SubjectPublicKeyInfo, DER. */
+    output: { readonly publicKey: Buffer };
+  };
+  /** ECDSA with a key pair of `createSigningKey`. */
+  sign: {
+    input: {
+      readonly object: string;
+      /** SHA-256, 32 bytes. */
+      readonly digest: Buffer;
+    };
+    /** r and s, 32 bytes each. */
+    output: { readonly signature: Buffer };
+  };
   /** Destroys by CKA_ID and sees that they are gone; an object that is not there is not an error. */
   destroyObjects: { input: { readonly ids: readonly string[] }; output: Record<string, never> };
   /** Secret keys whose label begins so. */

@@ -25,6 +25,8 @@ export interface AuditRepository {
   list(): Promise<AuditHead[]>;
   /** The key; a store that has none gets the id of one. */
   key(): Promise<AuditKey>;
+  /** The key's public half, SPKI in DER, once it is known. */
+  publicKey(): Promise<Buffer | undefined>;
   /** The key has been seen on the token: it is not made again. */
   confirmKey(publicKey: Buffer): Promise<void>;
 }
@@ -48,6 +50,11 @@ export function auditRepository({ db, putAuditHead }: Engine): AuditRepository {
         .executeTakeFirstOrThrow();
       if (row.id === null) throw new Error('the store has no id for the audit key');
       return { id: row.id, ...(row.publicKey && { publicKey: Buffer.from(row.publicKey, 'base64') }) };
+    },
+
+    async publicKey() {
+      const row = await db.selectFrom('store').select('audit_public_key as key').executeTakeFirst();
+      return row?.key ? Buffer.from(row.key, 'base64') : undefined;
     },
 
     async confirmKey(publicKey) {

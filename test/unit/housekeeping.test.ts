@@ -28,6 +28,7 @@ const beat = jest.fn(async () => undefined);
 const flush = jest.fn(async () => undefined);
 const KMS = { store: {}, usage: { flush } } as unknown as Kms;
 const KEY_ID = 'a-key';
+const record = { assertRoom: jest.fn(async () => undefined), note: jest.fn() };
 
 beforeEach(() => {
   jest.resetAllMocks();
@@ -47,7 +48,7 @@ function start() {
     rotations.push((Date.now() - began) / 1000);
     return rotating();
   });
-  const housekeeping = keepHouse(KMS, log.logger, { longestJobMs: 100_000 });
+  const housekeeping = keepHouse(KMS, log.logger, record, { longestJobMs: 100_000 });
   const seen = () => log.lines().map(({ level, message, error }) => ({ level, message, error }));
   return { housekeeping, log, seen, rotations, rotating };
 }
@@ -133,6 +134,23 @@ describe('a duty that fails', () => {
   });
 });
 
+describe('what cannot be recorded', () => {
+  it('is not done: no key is rotated or destroyed', async () => {
+    const { seen } = start();
+    record.assertRoom.mockRejectedValue(new Error('the disk is full'));
+    await pass(10);
+    expect(rotateDueKeys).not.toHaveBeenCalled();
+    expect(destroyDueKeys).not.toHaveBeenCalled();
+    expect(seen()).toMatchObject([
+      { message: 'rotating keys failed; will try again' },
+      { message: 'destroying keys failed; will try again' },
+    ]);
+    record.assertRoom.mockResolvedValue(undefined);
+    await pass(20);
+    expect(destroyDueKeys).toHaveBeenCalled();
+  });
+});
+
 describe('what is done to keys is logged', () => {
   it('when one cannot be rotated or destroyed', async () => {
     const { log } = start();
@@ -149,7 +167,7 @@ describe('what is done to keys is logged', () => {
     ]);
   });
 
-  it('when one is being destroyed, and when it is', async () => {
+  it('when one is being destroyed, and when it is, and recorded', async () => {
     const { log } = start();
     jest.mocked(destroyDueKeys).mockImplementationOnce(async (_kms, _drainMs, { onBegun, onDestroyed }) => {
       onBegun(KEY_ID);
@@ -159,6 +177,10 @@ describe('what is done to keys is logged', () => {
     expect(log.lines()).toMatchObject([
       { level: 'warn', message: 'destroying a key whose deletion is due', keyId: KEY_ID },
       { level: 'warn', message: 'key destroyed', keyId: KEY_ID },
+    ]);
+    expect(record.note.mock.calls).toEqual([
+      ['BeginKeyDestruction', KEY_ID],
+      ['DestroyKey', KEY_ID],
     ]);
   });
 

@@ -6,11 +6,14 @@ import { destroyObject, findObjects, type ObjectHandle, prepare, type Session } 
 
 export type Handles = Map<string, ObjectHandle>;
 
+/** The kinds of objects that p11kms keeps on a token. */
+export type ObjectKind = 'SECRET_KEY' | 'PRIVATE_KEY' | 'PUBLIC_KEY';
+
 const secretKeys = { class: ObjectClass.SECRET_KEY, token: true } as const;
 
-/** All secret keys on the token with this CKA_ID: none or one, unless something is very wrong. */
-export function findById(session: Session, id: string): ObjectHandle[] {
-  return findObjects(session, prepare({ ...secretKeys, id: Buffer.from(id, 'hex') }));
+/** All objects of a kind on the token with this CKA_ID: none or one, unless something is very wrong. */
+export function findById(session: Session, id: string, kind: ObjectKind = 'SECRET_KEY'): ObjectHandle[] {
+  return findObjects(session, prepare({ class: ObjectClass[kind], token: true, id: Buffer.from(id, 'hex') }));
 }
 
 /**
@@ -18,10 +21,15 @@ export function findById(session: Session, id: string): ObjectHandle[] {
  *
  * @throws KmsError KEY_UNAVAILABLE unless exactly one object has this CKA_ID
  */
-export function objectHandle(session: Session, handles: Handles, id: string): ObjectHandle {
+export function objectHandle(
+  session: Session,
+  handles: Handles,
+  id: string,
+  kind: ObjectKind = 'SECRET_KEY',
+): ObjectHandle {
   const known = handles.get(id);
   if (known) return known;
-  const found = findById(session, id);
+  const found = findById(session, id, kind);
   const [handle] = found;
   if (!handle || found.length > 1) {
     throw new KmsError('KEY_UNAVAILABLE', 'The key material is not available.', {

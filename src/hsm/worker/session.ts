@@ -144,6 +144,13 @@ export function generateAesKey({ lib, handle }: Session, template: PreparedTempl
   return lib.C_GenerateKey(handle, { mechanism: MECHANISM.AES_KEY_GEN }, template);
 }
 
+/** ECDSA over a digest: r and s, each as long as the curve's order. */
+export function ecdsaSign({ lib, handle }: Session, key: ObjectHandle, digest: Buffer): Buffer {
+  const MOST_BYTES = 132;
+  lib.C_SignInit(handle, { mechanism: MECHANISM.ECDSA }, key);
+  return lib.C_Sign(handle, digest, Buffer.alloc(MOST_BYTES));
+}
+
 export function destroyObject({ lib, handle }: Session, object: ObjectHandle): void {
   lib.C_DestroyObject(handle, object);
 }

@@ -117,6 +117,28 @@ export function dataKeyPair({ key }: KeyPairSpec): PairTemplates {
   };
 }
 
+/** An EC key pair that stays on the token, where its private key signs and does nothing else. */
+export function tokenSigningPair(curve: Buffer, { id, label }: TokenObject): PairTemplates {
+  const stays: ITemplate = {
+    token: true,
+    modifiable: false,
+    keyType: KeyType.EC,
+    id: Buffer.from(id, 'hex'),
+    label,
+  };
+  return {
+    publicKey: prepare({
+      ...publicKey,
+      ...stays,
+      paramsEC: curve,
+      verify: true,
+      encrypt: false,
+      wrap: false,
+    }),
+    privateKey: prepare({ ...privateKey, ...stays, ...privateKeyUse, extractable: false }),
+  };
+}
+
 const privateKeyUse: ITemplate = { sign: true, decrypt: false, unwrap: false, derive: false };
 
 /**

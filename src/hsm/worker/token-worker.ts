@@ -4,7 +4,7 @@ import type { Dialect, GcmIvSource } from '../report';
 import { type Canary, canarySings } from './canary';
 import { ckrOf, faultOf, isLoss, isStaleHandle } from './ckr';
 import { type Connection, renewSession } from './connection';
-import { type Handles, objectHandle } from './objects';
+import { type Handles, type ObjectKind, objectHandle } from './objects';
 import type { ObjectHandle, Session } from './session';
 import { TokenLost } from './worker-errors';
 
@@ -18,8 +18,8 @@ export interface TokenWorker {
   readonly canary?: Canary;
 }
 
-export function handleOf({ session, handles }: TokenWorker, id: string): ObjectHandle {
-  return objectHandle(session, handles, id);
+export function handleOf({ session, handles }: TokenWorker, id: string, kind?: ObjectKind): ObjectHandle {
+  return objectHandle(session, handles, id, kind);
 }
 
 /**

@@ -159,5 +159,11 @@ decisions('grants', [
     { caller: root },
     'allowed',
   ],
+  [
+    'for the caller suffice beside one for the account',
+    { key: [only(BOB)], grants: [grant, { ...grant, granteePrincipal: ROOT }] },
+    {},
+    'allowed',
+  ],
   ['count only with a key policy', { grants: [grant] }, {}, 'no-identity-allow'],
 ]);

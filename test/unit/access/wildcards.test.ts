@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { matchesWildcards } from '../../../src/access/wildcards';
+import { matchesAtOnce, matchesByStep, matchesWildcards } from '../../../src/access/wildcards';
 
 describe('a pattern with wildcards', () => {
   it.each([
@@ -35,7 +35,33 @@ describe('a pattern with wildcards', () => {
     );
   });
 
+  it('matches as the plainest matcher does, where some wildcards stand for themselves', () => {
+    const plainest = (pattern: string, text: string, literals: ReadonlySet<number>, at = 0): boolean => {
+      if (at === pattern.length) return text === '';
+      const isWild = !literals.has(at);
+      if (pattern[at] === '*' && isWild) {
+        const tails = Array.from({ length: text.length + 1 }, (_, start) => text.slice(start));
+        return tails.some((tail) => plainest(pattern, tail, literals, at + 1));
+      }
+      const isOne = text !== '' && (pattern[at] === text[0] || (pattern[at] === '?' && isWild));
+      return isOne && plainest(pattern, text.slice(1), literals, at + 1);
+    };
+    const some = fc.string({ unit: fc.constantFrom('a', 'b', '*', '?'), maxLength: 7 });
+    const places = fc.uniqueArray(fc.nat(6), { maxLength: 4 }).map((list) => new Set(list));
+    fc.assert(
+      fc.property(some, some, places, (pattern, text, literals) => {
+        const expected = plainest(pattern, text, literals);
+        expect(matchesWildcards(pattern, text, literals)).toBe(expected);
+        expect(matchesByStep(pattern, text, literals)).toBe(expected);
+        expect(matchesAtOnce(pattern, text, literals)).toBe(expected);
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
   it('does not take for ever', () => {
     expect(matchesWildcards('*a'.repeat(2_000), 'a'.repeat(1_900))).toBe(false);
+    expect(matchesWildcards(`*?${'a'.repeat(16_000)}b*`, 'a'.repeat(32_000))).toBe(false);
+    expect(matchesWildcards(`*?${'a'.repeat(16_000)}b*`, `${'a'.repeat(32_000)}b`)).toBe(true);
   });
 });

@@ -5,6 +5,7 @@ import { destroyById, listByLabel } from '../objects';
 import { generateRandom } from '../session';
 import { assertAlive, type TokenWorker } from '../token-worker';
 import { createKeyObjects } from './create-key-objects';
+import { createSigningKey } from './create-signing-key';
 import { decrypt } from './decrypt';
 import { encrypt } from './encrypt';
 import { exportPrivateKey } from './export-private-key';
@@ -12,6 +13,7 @@ import { generateDataKey } from './generate-data-key';
 import { generateKeyPair } from './generate-key-pair';
 import { reEncrypt } from './re-encrypt';
 import { rewrapPrivateKey } from './rewrap-private-key';
+import { sign } from './sign';
 
 type Job<N extends JobName> = (worker: TokenWorker, input: JobInput<N>) => JobOutput<N>;
 
@@ -24,6 +26,8 @@ const JOBS: { readonly [N in JobName]: Job<N> } = {
   rewrapPrivateKey,
   generateDataKey,
   createKeyObjects,
+  createSigningKey,
+  sign,
   generateRandom: ({ session }, { bytes }) => ({ random: generateRandom(session, bytes) }),
   destroyObjects: (worker, { ids }) => {
     // A token that went away finds nothing: only while the service key is visible does that mean gone.

@@ -1,0 +1,153 @@
+import {
+  CreateAliasCommand,
+  DecryptCommand,
+  DescribeKeyCommand,
+  EncryptCommand,
+  GenerateDataKeyPairWithoutPlaintextCommand,
+  type KMSClient,
+  KMSServiceException,
+  ListKeysCommand,
+} from '@aws-sdk/client-kms';
+import { auditRecords, verifyAudit } from '../support/audit-log';
+import { createKey } from '../support/keys';
+import { kmsClient, send } from '../support/kms-client';
+import { createUser } from '../support/principals';
+import { startServer } from '../support/server';
+import { createSite, type Site } from '../support/site';
+
+const ROOT = 'arn:aws:iam::111122223333:root';
+const KEY_ARN = /^arn:aws:kms:us-east-1:111122223333:key\//;
+
+/** The ids of the requests that were answered, whatever the answer. */
+type Answered = Map<string, string>;
+
+/** One of several requests, some of which are refused; notes the id and outcome that its answer had. */
+async function request(client: KMSClient, keyId: string, turn: number, answered: Answered): Promise<void> {
+  const commands = [
+    () => client.send(new EncryptCommand({ KeyId: keyId, Plaintext: Buffer.from('data') })),
+    () => client.send(new DescribeKeyCommand({ KeyId: keyId })),
+    () =>
+      client.send(
+        new GenerateDataKeyPairWithoutPlaintextCommand({ KeyId: keyId, KeyPairSpec: 'ECC_NIST_P256' }),
+      ),
+    () => client.send(new DecryptCommand({ CiphertextBlob: Buffer.from('no ciphertext') })),
+    () => client.send(new ListKeysCommand({})),
+  ];
+  const run = commands[turn % commands.length] ?? commands[0];
+  try {
+    const { $metadata } = (await run?.()) ?? {};
+    answered.set(String($metadata?.requestId), 'ok');
+  } catch (error) {
+    if (!(error instanceof KMSServiceException)) throw error;
+    answered.set(String(error.$metadata.requestId), error.name);
+  }
+}
+
+/** Sends requests over so many connections until there were `count` of them. */
+async function load(connections: number, count: number, one: (turn: number) => Promise<void>): Promise<void> {
+  let turn = 0;
+  const connection = async () => {
+    while (turn < count) await one(turn++);
+  };
+  await Promise.all(Array.from({ length: connections }, connection));
+}
+
+function expectRecordOfEach(site: Site, answered: Answered): void {
+  const records = auditRecords(site);
+  const ids = records.map(({ requestId }) => requestId);
+  expect(new Set(ids).size).toBe(ids.length);
+  const outcomes = new Map(records.map(({ requestId, outcome, error }) => [requestId, error ?? outcome]));
+  for (const [id, outcome] of answered) expect([id, outcomes.get(id)]).toEqual([id, outcome]);
+}
+
+describe('the audit record', () => {
+  it('has each of 1,000 requests over 32 connections once, in a chain that is whole', async () => {
+    const site = createSite();
+    const server = await startServer(site, { P11KMS_AUDIT_CHECKPOINT_LINES: '100' });
+    const client = kmsClient(server);
+    const keyId = await createKey(client);
+    const answered: Answered = new Map();
+    await load(32, 1_000, (turn) => request(client, keyId, turn, answered));
+    expect(answered.size).toBe(1_000);
+    expect((await verifyAudit(site)).code).toBe(0);
+    await server.terminate();
+    expectRecordOfEach(site, answered);
+    const { code, stdout } = await verifyAudit(site);
+    expect([code, stdout]).toEqual([0, expect.any(String)]);
+  });
+
+  it('has every request that was answered before a SIGKILL', async () => {
+    const site = createSite();
+    const server = await startServer(site);
+    const client = kmsClient(server);
+    const keyId = await createKey(client);
+    const answered: Answered = new Map();
+    const dying = load(16, 100_000, (turn) => request(client, keyId, turn, answered)).catch(() => undefined);
+    while (answered.size < 300) await new Promise(setImmediate);
+    await server.kill();
+    await dying;
+    expect((await verifyAudit(site)).code).toBe(0);
+    const next = await startServer(site);
+    expectRecordOfEach(site, answered);
+    await next.terminate();
+    expect((await verifyAudit(site)).code).toBe(0);
+  });
+
+  it('has who did what with which key, from where, and how it ended', async () => {
+    const site = createSite();
+    const server = await startServer(site);
+    const client = kmsClient(server);
+    const keyId = await createKey(client);
+    const bob = kmsClient({ url: server.url, credentials: await createUser(site, 'bob') });
+    const EncryptionContext = { Purpose: 'Test', __proto__: 'kept' };
+    await client.send(
+      new EncryptCommand({ KeyId: keyId, Plaintext: Buffer.from('data'), EncryptionContext }),
+    );
+    await client.send(new CreateAliasCommand({ AliasName: 'alias/a', TargetKeyId: keyId }));
+    await bob.send(new DescribeKeyCommand({ KeyId: 'alias/a' })).catch(() => undefined);
+    await send(server, { 'x-amz-target': 'TrentService.ListKeys' }, '{}');
+    await send(server, {}, 'x'.repeat(300_000));
+    await server.terminate();
+
+    const records = auditRecords(site);
+    const of = (operation: string) => records.filter((record) => record.operation === operation);
+    const key = expect.stringMatching(KEY_ARN);
+    expect(of('Encrypt')).toEqual([
+      {
+        seq: expect.any(Number),
+        prev: expect.stringMatching(/^[0-9a-f]{64}$/),
+        type: 'record',
+        time: expect.stringMatching(/Z$/),
+        requestId: expect.any(String),
+        protocol: 'trent',
+        principal: ROOT,
+        accessKeyId: server.credentials.accessKeyId,
+        source: '127.0.0.1',
+        operation: 'Encrypt',
+        key,
+        encryptionContext: { Purpose: 'Test' },
+        outcome: 'ok',
+        wrapping: 'kwp+gcm',
+        tokenSerial: expect.stringMatching(/^[0-9a-f]+$/),
+      },
+    ]);
+    expect(of('CreateKey')).toMatchObject([{ principal: ROOT, key, outcome: 'ok' }]);
+    expect(of('CreatePrincipal')).toMatchObject([
+      { protocol: 'cli', outcome: 'ok', details: { name: 'bob' } },
+    ]);
+    expect(of('DescribeKey')).toMatchObject([
+      {
+        principal: 'arn:aws:iam::111122223333:user/bob',
+        key,
+        outcome: 'refused',
+        error: 'AccessDeniedException',
+        denied: 'no-identity-allow',
+      },
+    ]);
+    const [unsigned] = of('ListKeys');
+    expect(unsigned).toMatchObject({ outcome: 'refused', error: 'MissingAuthenticationTokenException' });
+    expect(unsigned).not.toHaveProperty('principal');
+    expect(of('unknown')).toMatchObject([{ error: 'RequestEntityTooLargeException' }]);
+    expect((await verifyAudit(site)).code).toBe(0);
+  });
+});
