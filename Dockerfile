@@ -31,8 +31,8 @@ COPY package.json LICENSE ./
 COPY softhsm ./softhsm
 USER node
 VOLUME /data
-# The same port that the service takes; it listens on loopback.
+# Where the service speaks HTTPS, so does this; what the certificate says of names is for those who come from outside.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 \
-  CMD ["node", "-e", "fetch('http://127.0.0.1:' + (process.env.P11KMS_PORT || 8080) + '/readyz').then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["node", "-e", "require(process.env.P11KMS_TLS_CERT_FILE ? 'https' : 'http').get({ host: '127.0.0.1', port: process.env.P11KMS_PORT || 8080, path: '/readyz', rejectUnauthorized: false }, (answer) => process.exit(answer.statusCode === 200 ? 0 : 1)).on('error', () => process.exit(1))"]
 ENTRYPOINT ["/app/softhsm/entrypoint.sh"]
 CMD ["serve"]

@@ -1,6 +1,7 @@
 /** The audit record of a process, on its store and its token. */
 import { join } from 'node:path';
 import { type Audit, openAudit } from './audit/audit';
+import { auditSigner } from './audit-signer';
 import type { Config } from './config/load';
 import type { Token } from './hsm/token';
 import { lockFile } from './store/lock';
@@ -30,6 +31,7 @@ export async function openAuditLog(
     ...audit,
     stepBytes: STEP_BYTES,
     heads: store.audit,
+    signer: await auditSigner(store, token.run),
     lock: lockFile,
     onTrouble: (message, error) => logger.error(message, { error }),
   });

@@ -19,10 +19,10 @@ export async function measureInterference(bench, round) {
 
 async function decryptBeside({ options, service, subject }, spec) {
   await service.idle();
-  const start = ({ target, request }, connections) =>
+  const start = async ({ target, request }, connections) =>
     startLoad(await service.request(target, request(subject)), connections);
-  const background = start(backgroundRequest(spec), BACKGROUND_CONNECTIONS);
-  const decrypt = start(operationNamed('decrypt'), DECRYPT_CONNECTIONS);
+  const background = await start(backgroundRequest(spec), BACKGROUND_CONNECTIONS);
+  const decrypt = await start(operationNamed('decrypt'), DECRYPT_CONNECTIONS);
   await sleep(LEAD_MS);
   const ms = options.seconds.interference * 1000;
   const [decrypted, pairs] = await Promise.all([decrypt.record(ms), background.record(ms)]);

@@ -2,8 +2,12 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Where the service will listen; nothing where only the service knows (port 0) or will refuse the value. */
+/**
+ * Where the service will listen; nothing where only the service knows (port 0) or will refuse the value, nor where it
+ * speaks HTTPS, with a certificate of whose authority nothing is known here.
+ */
 export function serviceAddress(settings) {
+  if (settings.get('P11KMS_TLS_CERT_FILE')) return undefined;
   const host = String(settings.get('P11KMS_HOST') ?? '127.0.0.1');
   const port = Number(settings.get('P11KMS_PORT') ?? 8080);
   if (!Number.isInteger(port) || port < 1 || port > 65_535) return undefined;

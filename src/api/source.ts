@@ -21,34 +21,52 @@ export interface ClientCertificate {
   readonly fault?: string;
 }
 
-const sources = new WeakMap<Socket, ConnectionSource>();
+interface Known {
+  readonly source: ConnectionSource;
+  /** When the certificate ends: a connection may live longer. Milliseconds since 1970. */
+  readonly until: number;
+}
+
+const known = new WeakMap<Socket, Known>();
 
 /** @param tlsTerminated whether a proxy does TLS */
 export function sourceOf(
   { socket }: IncomingMessage,
   { tlsTerminated }: { readonly tlsTerminated: boolean },
 ): ConnectionSource {
-  const known = sources.get(socket);
-  if (known) return known;
+  const found = known.get(socket);
+  if (found && Date.now() < found.until) return found.source;
   const { remoteAddress } = socket;
-  const certificate = socket instanceof TLSSocket ? certificateOf(socket) : undefined;
+  const { certificate, until = Number.POSITIVE_INFINITY } =
+    socket instanceof TLSSocket ? certificateOf(socket) : {};
   const source: ConnectionSource = {
     ...(remoteAddress !== undefined && { address: plainAddress(remoteAddress) }),
     secure: tlsTerminated || socket instanceof TLSSocket,
     ...(certificate && { certificate }),
   };
-  sources.set(socket, source);
+  known.set(socket, { source, until });
   return source;
 }
 
-/** `authorized` alone means nothing: Node sets it on a resumed TLS 1.3 connection that never had a certificate. */
-function certificateOf(socket: TLSSocket): ClientCertificate | undefined {
-  const certificate = socket.getPeerX509Certificate();
-  if (!certificate) return undefined;
-  const { authorized, authorizationError } = socket;
-  const fault = authorized ? undefined : String(authorizationError);
-  return { subject: certificate.subject, authorized, ...(fault !== undefined && { fault }) };
+interface Certified {
+  readonly certificate?: ClientCertificate;
+  readonly until?: number;
 }
+
+/** `authorized` alone means nothing: Node sets it on a resumed TLS 1.3 connection that never had a certificate. */
+function certificateOf(socket: TLSSocket): Certified {
+  const { subject, validTo } = socket.getPeerX509Certificate() ?? {};
+  if (subject === undefined || validTo === undefined) return {};
+  if (!socket.authorized) return refused(subject, String(socket.authorizationError));
+  const until = Date.parse(validTo);
+  return Date.now() < until
+    ? { certificate: { subject, authorized: true }, until }
+    : refused(subject, 'CERT_HAS_EXPIRED');
+}
+
+const refused = (subject: string, fault: string): Certified => ({
+  certificate: { subject, authorized: false, fault },
+});
 
 /** On a socket of both families an IPv4 address comes mapped into IPv6. */
 function plainAddress(address: string): string {

@@ -1,30 +1,18 @@
 /** `p11kms principals`: who may call. Beside a running service, which sees every change within a second. */
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import {
-  type AccountConfig,
-  type Config,
-  loadAccountConfig,
-  loadConfig,
-  type StoreConfig,
-} from '../config/load';
+import { type AccountConfig, type Config, loadAccountConfig, loadConfig } from '../config/load';
 import { assertNew, deliverRoot, deliverUser, rootCredentialsFile } from '../credentials-file';
 import { StartError } from '../errors';
-import { inspectToken } from '../hsm/token';
-import { WorkerGone } from '../hsm/worker-process';
 import { createArns } from '../kms/arns';
 import { normaliseSubject } from '../kms/certificate-subject';
 import * as principals from '../kms/principals';
-import type { Sealer } from '../kms/secret-access-keys';
-import { assertOwner } from '../store/owner';
 import { ROOT } from '../store/principals';
-import { openStore, type Store, storeExists } from '../store/store';
-import { tokenAddress } from '../token-address';
 import { parseDuration } from './duration';
+import { type Place, withSealer, withStore } from './place';
 import { readPolicy, withFileName } from './policy-file';
 import { listing, listText, showText } from './principals-text';
 import { recorded } from './recorded';
-
-const JOB_DEADLINE_MS = 30_000;
 
 export interface CreateOptions {
   readonly certificateSubject?: string;
@@ -37,31 +25,37 @@ export interface CreateOptions {
 export async function create(name: string, options: CreateOptions): Promise<void> {
   const certificateSubject = subjectOf(options.certificateSubject);
   const principal = { name, ...(certificateSubject !== undefined && { certificateSubject }) };
-  const change = { operation: 'CreatePrincipal', details: { ...principal } };
-  if (!options.accessKey) {
-    if (options.credentialsFile !== undefined)
-      throw new StartError('--credentials-file is of no use with --no-access-key: give one of the two');
-    await withStore(loadAccountConfig(process.env), async (place) => {
-      await recorded(place, change, () =>
-        principals.createPrincipal(place.store.principals, principal, undefined),
-      );
-      print(`created ${name}: ${arnOf(place.config, name)}`, ...nextSteps(name, options));
-    });
-    return;
-  }
+  if (options.accessKey) return createWithAccessKey(principal, options.credentialsFile ?? defaultFile(name));
+  if (options.credentialsFile !== undefined)
+    throw new StartError('--credentials-file is of no use with --no-access-key: give one of the two');
+  await withStore(loadAccountConfig(process.env), async (place) => {
+    await recorded(place, { operation: 'CreatePrincipal', details: principal }, () =>
+      principals.createPrincipal(place.store.principals, principal),
+    );
+    const noWayIn = `It has neither access key nor certificate: p11kms principals rotate-key ${name} makes it an access key`;
+    print(...created(place.config, name), ...(certificateSubject === undefined ? [noWayIn] : []));
+  });
+}
+
+async function createWithAccessKey(principal: principals.NewPrincipal, file: string): Promise<void> {
+  const { name } = principal;
   await withStore(loadConfig(process.env), async (place) => {
     await principals.checkNewPrincipal(place.store.principals, principal);
-    const file = options.credentialsFile ?? defaultFile(name);
     assertNew(file);
+    const change = { operation: 'CreatePrincipal', details: { ...principal } };
     await withSealer(place, (sealer) =>
-      recorded(place, change, () =>
-        principals.createPrincipal(place.store.principals, principal, {
-          sealer,
-          deliver: deliverUser(file, name),
-        }),
+      recorded(
+        place,
+        change,
+        () =>
+          principals.createPrincipal(place.store.principals, principal, {
+            sealer,
+            deliver: deliverUser(file, name),
+          }),
+        keyDetails,
       ),
     );
-    print(`created ${name}: ${arnOf(place.config, name)}`, written(file, name), ...nextSteps(name, options));
+    print(...created(place.config, name), written(file, name));
   });
 }
 
@@ -110,35 +104,48 @@ export interface RotateOptions {
 export async function rotateKey(name: string, { grace, credentialsFile }: RotateOptions): Promise<void> {
   const graceMs = grace === undefined ? 0 : parseDuration(grace);
   await withStore(loadConfig(process.env), async (place) => {
-    const { config, store } = place;
+    const { store } = place;
     const principal = await principals.checkRotation(store.principals, name, graceMs);
-    const isRoot = principal.name === ROOT;
-    if (isRoot && credentialsFile !== undefined)
-      throw new StartError(
-        `the root principal's access key is always in ${rootCredentialsFile(config.dataDir)}`,
-      );
-    const file = isRoot
-      ? rootCredentialsFile(config.dataDir)
-      : (credentialsFile ?? defaultFile(principal.name));
-    if (!isRoot) assertNew(file);
-    const deliver = isRoot ? deliverRoot(config.dataDir, store) : deliverUser(file, principal.name);
+    const { file, profile, deliver } = destinationOf(place, principal.name, credentialsFile);
     const change = {
       operation: 'RotateAccessKey',
       details: { name: principal.name, graceSeconds: graceMs / 1_000 },
     };
     await withSealer(place, (sealer) =>
-      recorded(place, change, () =>
-        principals.rotateAccessKey(store.principals, principal.name, graceMs, { sealer, deliver }),
+      recorded(
+        place,
+        change,
+        () => principals.rotateAccessKey(store.principals, principal.name, graceMs, { sealer, deliver }),
+        keyDetails,
       ),
     );
     const old = principals.liveAccessKeys(principal).length;
     const ending = grace === undefined ? 'has ended' : `ends in ${grace}`;
     print(
       `${principal.name} has a new access key`,
-      written(file, isRoot ? 'default' : principal.name),
+      written(file, profile),
       ...(old > 0 ? [`What it had before ${ending}.`] : []),
     );
   });
+}
+
+/** Where another access key goes. The root principal's has its place. */
+function destinationOf(
+  { config: { dataDir }, store }: Place<Config>,
+  name: string,
+  credentialsFile: string | undefined,
+): { readonly file: string; readonly profile: string; readonly deliver: principals.Deliver } {
+  if (name !== ROOT) {
+    const file = credentialsFile ?? defaultFile(name);
+    assertNew(file);
+    return { file, profile: name, deliver: deliverUser(file, name) };
+  }
+  const file = rootCredentialsFile(dataDir);
+  if (credentialsFile !== undefined)
+    throw new StartError(
+      `the root principal's access key is always in ${file}: leave out --credentials-file`,
+    );
+  return { file, profile: 'default', deliver: deliverRoot(dataDir, store) };
 }
 
 /** @throws StartError, KmsError */
@@ -146,9 +153,11 @@ export async function attachPolicy(name: string, policyName: string, file: strin
   const policy = { name: policyName, document: readPolicy(file) };
   await withStore(loadAccountConfig(process.env), async (place) => {
     const { name: principal } = await principals.findPrincipal(place.store.principals, name);
-    const change = { operation: 'AttachPolicy', details: { name: principal, policy: policyName } };
-    const attach = () => principals.attachPolicy(place.store.principals, principal, policy);
-    await recorded(place, change, () => withFileName(file, attach));
+    const sha256 = createHash('sha256').update(policy.document).digest('hex');
+    const change = { operation: 'AttachPolicy', details: { name: principal, policy: policyName, sha256 } };
+    await recorded(place, change, () =>
+      withFileName(file, () => principals.attachPolicy(place.store.principals, principal, policy)),
+    );
     print(`attached ${policyName} to ${principal}`);
   });
 }
@@ -165,58 +174,6 @@ export async function detachPolicy(name: string, policyName: string): Promise<vo
   });
 }
 
-interface Place<C extends StoreConfig> {
-  readonly config: C;
-  readonly store: Store;
-}
-
-/** Opens the store that a service has made. */
-async function withStore<C extends StoreConfig>(
-  config: C,
-  work: (place: Place<C>) => Promise<void>,
-): Promise<void> {
-  const { dataDir, database } = config;
-  assertOwner(dataDir);
-  const name = database?.name ?? dataDir;
-  const advice = 'start the service once (p11kms serve), which makes it';
-  if (!(await storeExists(database ?? dataDir))) {
-    throw new StartError(
-      `there is no store in ${name} yet: ${advice}; or set P11KMS_DATA_DIR as the service has it`,
-    );
-  }
-  const store = await openStore(database ?? dataDir);
-  try {
-    if (!(await store.principals.find(ROOT)))
-      throw new StartError(`the store in ${name} has no root principal yet: ${advice}`);
-    await work({ config, store });
-  } finally {
-    await store.close();
-  }
-}
-
-/** Opens the token, where a secret is made and sealed. */
-async function withSealer(
-  { config, store }: Place<Config>,
-  work: (sealer: Sealer) => Promise<void>,
-): Promise<void> {
-  const { id: storeId, serviceKey } = await store.identity.read();
-  // Never made here: a token that lacks it is not this store's.
-  const identity = { id: storeId, serviceKey: { id: serviceKey.id, mayCreate: false } };
-  try {
-    const { trouble } = await inspectToken(tokenAddress(config, identity), (worker) =>
-      work({
-        run: async (name, input) => (await worker.run(name, input, JOB_DEADLINE_MS)).output,
-        storeId,
-        serviceKey: serviceKey.id,
-      }),
-    );
-    if (trouble) throw trouble;
-  } catch (error) {
-    if (!(error instanceof WorkerGone)) throw error;
-    throw new StartError(`no access key was made: ${error.message}`, undefined, { cause: error });
-  }
-}
-
 function subjectOf(text: string | undefined): string | undefined {
   if (text === undefined) return undefined;
   const subject = normaliseSubject(text);
@@ -229,20 +186,15 @@ function subjectOf(text: string | undefined): string | undefined {
 
 const defaultFile = (name: string): string => join('.', `${name}.credentials`);
 
-const arnOf = ({ arnPrefix }: AccountConfig, name: string): string => createArns(arnPrefix).user(name);
+const keyDetails = (accessKey: string | undefined) => (accessKey === undefined ? {} : { accessKey });
+
+const created = ({ arnPrefix }: AccountConfig, name: string): string[] => [
+  `created ${name}: ${createArns(arnPrefix).user(name)}`,
+  `It may do nothing yet, unless a key policy or a grant names it: p11kms principals attach-policy ${name} POLICY-NAME FILE`,
+];
 
 const written = (file: string, profile: string): string =>
   `Its access key is in ${file}, profile ${profile}: AWS_SHARED_CREDENTIALS_FILE=${file} AWS_PROFILE=${profile}`;
-
-function nextSteps(name: string, { accessKey, certificateSubject }: CreateOptions): string[] {
-  const policy = `It may do nothing yet, unless a key policy or a grant names it: p11kms principals attach-policy ${name} POLICY-NAME FILE`;
-  return accessKey || certificateSubject !== undefined
-    ? [policy]
-    : [
-        `It has neither access key nor certificate: p11kms principals rotate-key ${name} makes it an access key`,
-        policy,
-      ];
-}
 
 function print(...lines: string[]): void {
   process.stdout.write(`${lines.join('\n')}\n`);

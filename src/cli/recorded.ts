@@ -1,19 +1,107 @@
+/** The audit record of what the command line changes. */
+import { randomUUID } from 'node:crypto';
+import { userInfo } from 'node:os';
+import { type Audit, openAudit, type Reservation } from '../audit/audit';
+import { type AuditEntry, recordBound } from '../audit/entry';
+import { auditDirectory } from '../audit-log';
 import type { StoreConfig } from '../config/load';
+import { KmsError, type KmsErrorCode, StartError } from '../errors';
+import { lockFile } from '../store/lock';
 import type { Store } from '../store/store';
 
-/** A change made by the command line, as the audit record tells it. */
+export type Details = Readonly<Record<string, string | number>>;
+
+/** A change, as the audit record tells it. */
 export interface Change {
   /** Such as `CreatePrincipal`. */
   readonly operation: string;
   /** No secrets. */
-  readonly details: Readonly<Record<string, string | number>>;
+  readonly details: Details;
 }
 
-/** Makes a change. Every change that the command line makes to principals goes through here. */
+/** A command writes one record. */
+const CHAIN_BYTES = { fileBytes: 1 << 20, stepBytes: 1 << 14 } as const;
+const NO_CHECKPOINTS = 1_000;
+
+/** These say that something did not work; the others, that something was refused. */
+const FAILURES: readonly KmsErrorCode[] = ['KEY_UNAVAILABLE', 'TOKEN_TIMEOUT', 'THROTTLED', 'INTERNAL'];
+
+/**
+ * Makes a change: with room for its record before, and the record on disk after. A command has a chain of its own, and
+ * no signature on it: the store holds its head.
+ *
+ * @param detailsOf what is to be recorded besides, once it is known
+ * @throws StartError, KmsError AUDIT_UNAVAILABLE where it cannot be recorded, and whatever `work` throws
+ */
 export async function recorded<T>(
-  _place: { readonly config: StoreConfig; readonly store: Store },
-  _change: Change,
+  { config, store }: { readonly config: StoreConfig; readonly store: Store },
+  change: Change,
   work: () => Promise<T>,
-): Promise<T> {
-  return work();
+  detailsOf: (done: T) => Details = () => ({}),
+): Promise<void> {
+  const audit = await openChain(config, store);
+  try {
+    const reservation = await audit.reserve(recordBound(0));
+    try {
+      const done = await work();
+      await recordDone(reservation, { ...change, details: { ...change.details, ...detailsOf(done) } });
+    } catch (error) {
+      if (!(error instanceof NotRecorded)) await reservation.record(entryOf(change, outcomeOf(error)));
+      throw error;
+    }
+  } finally {
+    await audit.close();
+  }
+}
+
+/** The change was made, and cannot be recorded: room was made for it, so the disk must be broken. */
+class NotRecorded extends StartError {}
+
+async function recordDone(reservation: Reservation, change: Change): Promise<void> {
+  try {
+    await reservation.record(entryOf(change, { outcome: 'ok' }));
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new NotRecorded(`the change was made, but not recorded: ${why}`, undefined, { cause });
+  }
+}
+
+async function openChain({ dataDir }: StoreConfig, store: Store): Promise<Audit> {
+  const { id: storeId } = await store.identity.read();
+  return openAudit({
+    dir: auditDirectory(dataDir),
+    storeId,
+    ...CHAIN_BYTES,
+    checkpointEvery: NO_CHECKPOINTS,
+    heads: store.audit,
+    lock: lockFile,
+    onTrouble: (message) => process.stderr.write(`p11kms: ${message}\n`),
+  });
+}
+
+function entryOf({ operation, details }: Change, outcome: Pick<AuditEntry, 'outcome' | 'error'>): AuditEntry {
+  return {
+    time: new Date(),
+    requestId: randomUUID(),
+    protocol: 'cli',
+    principal: `os-user/${osUser()}`,
+    operation,
+    details,
+    ...outcome,
+  };
+}
+
+function outcomeOf(error: unknown): Pick<AuditEntry, 'outcome' | 'error'> {
+  if (!(error instanceof KmsError))
+    return { outcome: 'failed', error: error instanceof Error ? error.name : 'Error' };
+  return { outcome: FAILURES.includes(error.code) ? 'failed' : 'refused', error: error.code };
+}
+
+/** In a container, a user may have no name. */
+function osUser(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return String(process.geteuid?.());
+  }
 }

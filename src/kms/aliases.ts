@@ -49,7 +49,7 @@ export async function createAlias(
   { aliasName, targetKeyId }: NamingRequest,
 ): Promise<void> {
   const name = parseNewAliasName(aliasName);
-  authorize(kms, call, kms.arns.alias(name));
+  authorize(call, kms.arns.alias(name));
   const key = await findTarget(kms, call, targetKeyId);
   const outcome = await kms.store.aliases.create(name, key.id);
   kms.keys.forget();
@@ -70,7 +70,7 @@ export async function updateAlias(
   { aliasName, targetKeyId }: NamingRequest,
 ): Promise<void> {
   const name = parseAliasName(aliasName);
-  authorize(kms, call, kms.arns.alias(name));
+  authorize(call, kms.arns.alias(name));
   await describeNamed(kms, call, name);
   const key = await findTarget(kms, call, targetKeyId);
   const outcome = await kms.store.aliases.update(name, key.id);
@@ -102,7 +102,7 @@ function notNamed(key: Key, why: NotNamed): KmsError {
 /** @throws KmsError NOT_FOUND, INVALID_REQUEST */
 export async function deleteAlias(kms: Kms, call: Call, { aliasName }: { aliasName: string }): Promise<void> {
   const name = parseAliasName(aliasName);
-  authorize(kms, call, kms.arns.alias(name));
+  authorize(call, kms.arns.alias(name));
   await describeNamed(kms, call, name);
   await kms.store.aliases.remove(name);
   kms.keys.forget();
@@ -114,7 +114,7 @@ export async function listAliases(
   call: Call,
   { keyId, limit, marker }: { keyId?: string; limit: number; marker?: string },
 ): Promise<Page<Alias>> {
-  authorize(kms, call, '*');
+  authorize(call, '*');
   if (marker !== undefined && !marker.startsWith(PREFIX)) throw invalidMarker();
   const key = keyId === undefined ? undefined : await listedKey(kms, call, keyId);
   const rows = await kms.store.aliases.list(limit + 1, marker, key?.id);

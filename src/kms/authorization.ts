@@ -38,13 +38,8 @@ export interface About {
  * @param resource an ARN, or `*`
  * @throws KmsError ACCESS_DENIED
  */
-export function authorize(
-  { arns }: Pick<Kms, 'arns'>,
-  call: Call,
-  resource: string,
-  about: About = {},
-): void {
-  const request = requestOf(arns.account, call, resource, about, factsOf(about));
+export function authorize(call: Call, resource: string, about: About = {}): void {
+  const request = requestOf(call, resource, about, factsOf(about));
   decide(call, request, { identity: call.caller.policies });
 }
 
@@ -56,7 +51,7 @@ export function authorize(
 export async function authorizeKey(kms: Kms, call: Call, key: Key, about: About = {}): Promise<void> {
   const policies = { identity: call.caller.policies, key: keyPolicyOf(kms.arns, key) };
   const facts = [...factsOf(about), ...(await factsOfKey(kms, key, policies))];
-  const request = requestOf(kms.arns.account, call, key.arn, about, facts);
+  const request = requestOf(call, key.arn, about, facts);
   const decision = evaluate(request, policies);
   if (decision.allowed) return;
   // Nothing outweighs a deny.
@@ -78,18 +73,13 @@ const principalsOf = ({ arns }: Kms, { caller }: Call) => [caller.identity.arn, 
 export function authorizeUnknownKey(kms: Kms, call: Call, about: About, reference: KeyReference): void {
   // Nobody can have named a key that was never made.
   const id = reference.kind === 'id' ? reference.id : (randomUUID() as KeyId);
-  const request = requestOf(kms.arns.account, call, kms.arns.key(id), about, factsOf(about));
+  const request = requestOf(call, kms.arns.key(id), about, factsOf(about));
   decide(call, request, { identity: call.caller.policies }, shownAs(kms, reference));
 }
 
 /** The lockout safety check: whether the caller could put another key policy in the place of this one. */
-export function mayPutAnother(
-  { arns }: Pick<Kms, 'arns'>,
-  call: Call,
-  document: PolicyDocument,
-  keyArn: KeyArn,
-): boolean {
-  const request = requestOf(arns.account, call, keyArn, {}, Object.entries(KEY_FACTS));
+export function mayPutAnother(call: Call, document: PolicyDocument, keyArn: KeyArn): boolean {
+  const request = requestOf(call, keyArn, {}, Object.entries(KEY_FACTS));
   return letsCallerPutPolicy(document, request, call.caller.policies);
 }
 
@@ -108,7 +98,6 @@ function decide(call: Call, request: AccessRequest, policies: Policies, shown?: 
 type Fact = readonly [key: string, value: string | readonly string[]];
 
 function requestOf(
-  account: string,
   { operation, caller, source }: Call,
   resource: string,
   { action = operation, encryptionContext, newGrant }: About,
@@ -123,7 +112,6 @@ function requestOf(
       ['aws:CurrentTime', new Date(now).toISOString()],
       ['aws:EpochTime', String(Math.floor(now / 1000))],
       ['aws:SecureTransport', String(source.secure)],
-      ['kms:CallerAccount', account],
       ...(source.address === undefined ? [] : [['aws:SourceIp', source.address] as const]),
       ...facts,
     ]),

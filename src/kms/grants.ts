@@ -142,7 +142,7 @@ export async function listRetirableGrants(
   call: Call,
   request: PageOfGrants & { readonly retiringPrincipal: string },
 ): Promise<Page<Grant>> {
-  authorize(kms, call, '*');
+  authorize(call, '*');
   assertPrincipal(request.retiringPrincipal);
   return pageOfGrants(kms, request, { retiringPrincipal: request.retiringPrincipal });
 }

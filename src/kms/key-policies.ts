@@ -39,7 +39,7 @@ export function checkKeyPolicy(
   if (options.bypass) return;
   // Nobody can have named a key that is yet to be made: any other new one stands for it.
   const keyArn = options.keyArn ?? kms.arns.key(randomUUID() as KeyId);
-  if (!mayPutAnother(kms, call, document, keyArn)) {
+  if (!mayPutAnother(call, document, keyArn)) {
     throw new KmsError(
       'MALFORMED_POLICY',
       'The new key policy will not allow you to update the key policy in the future.',

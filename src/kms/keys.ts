@@ -39,9 +39,8 @@ export async function createKey(
   { bypass = false, ...request }: CreateKeyRequest,
 ): Promise<Key> {
   const tags = factsOfTags(request.tags ?? new Map());
-  authorize(kms, call, '*', { facts: { ...KEY_FACTS, ...factsOfBypass(bypass), ...tags } });
-  if (request.tags && request.tags.size > 0)
-    authorize(kms, call, '*', { action: 'TagResource', facts: tags });
+  authorize(call, '*', { facts: { ...KEY_FACTS, ...factsOfBypass(bypass), ...tags } });
+  if (request.tags && request.tags.size > 0) authorize(call, '*', { action: 'TagResource', facts: tags });
   const id = randomUUID() as KeyId;
   call.keyId = id;
   await makeVersion(kms, call, async (objects) => {
@@ -149,7 +148,7 @@ export async function listKeys(
   call: Call,
   { limit, marker }: { limit: number; marker?: string },
 ): Promise<Page<Key>> {
-  authorize(kms, call, '*');
+  authorize(call, '*');
   const { store, arns } = kms;
   if (marker !== undefined && !isKeyId(marker)) throw invalidMarker();
   const rows = await store.keys.list(limit + 1, marker);

@@ -49,12 +49,16 @@ export async function createRootPrincipal(principals: PrincipalRepository, issue
   return true;
 }
 
-/** @throws KmsError INVALID_REQUEST, ALREADY_EXISTS, NOT_FOUND where there is no root principal yet */
+/**
+ * @param issuer absent where it shall have no access key
+ * @returns the id of its access key
+ * @throws KmsError INVALID_REQUEST, ALREADY_EXISTS, NOT_FOUND where there is no root principal yet
+ */
 export async function createPrincipal(
   principals: PrincipalRepository,
   principal: NewPrincipal,
-  issuer: Issuer | undefined,
-): Promise<void> {
+  issuer?: Issuer,
+): Promise<string | undefined> {
   const keep = async (accessKey?: NewAccessKey) => {
     const outcome = await principals.create(principal, accessKey);
     if (outcome === 'no-root') throw notFound(ROOT);
@@ -62,7 +66,9 @@ export async function createPrincipal(
     if (outcome === 'certificate-taken') throw certificateTaken(principal.certificateSubject);
   };
   await checkNewPrincipal(principals, principal);
-  await (issuer ? issue(issuer, keep) : keep());
+  if (issuer) return issue(issuer, keep);
+  await keep();
+  return undefined;
 }
 
 /**
@@ -106,6 +112,7 @@ export async function deletePrincipal(principals: PrincipalRepository, name: str
  * Gives a principal a new access key.
  *
  * @param graceMs how long the others go on working; they end at once where it is 0
+ * @returns the id of the access key
  * @throws KmsError NOT_FOUND, LIMIT_EXCEEDED
  */
 export async function rotateAccessKey(
@@ -113,8 +120,8 @@ export async function rotateAccessKey(
   name: string,
   graceMs: number,
   issuer: Issuer,
-): Promise<void> {
-  await issue(issuer, async (accessKey) => {
+): Promise<string> {
+  return issue(issuer, async (accessKey) => {
     const othersEndAt = graceMs === 0 ? undefined : Date.now() + graceMs;
     const outcome = await principals.addAccessKey(name, accessKey, othersEndAt);
     if (outcome === 'missing') throw notFound(name);
@@ -184,11 +191,12 @@ export async function detachPolicy(
 async function issue(
   { sealer, deliver }: Issuer,
   keep: (accessKey: NewAccessKey) => Promise<void>,
-): Promise<void> {
+): Promise<string> {
   const accessKey = await makeAccessKey(sealer);
   try {
     const sealedSecret = await sealSecret(sealer, accessKey);
     await deliver(accessKey, () => keep({ id: accessKey.id, sealed_secret: sealedSecret }));
+    return accessKey.id;
   } finally {
     accessKey.secret.fill(0);
   }

@@ -3,7 +3,7 @@ import type { Call, Kms } from './kms';
 
 /** Random bytes from the token's generator. The caller zeroes them. */
 export async function generateRandom(kms: Kms, call: Call, { bytes }: { bytes: number }): Promise<Buffer> {
-  authorize(kms, call, '*');
+  authorize(call, '*');
   const { random } = await kms.token.run('generateRandom', { bytes }, call);
   return random;
 }

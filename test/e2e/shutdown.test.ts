@@ -95,9 +95,10 @@ describe('SIGTERM', () => {
   });
 });
 
-it('SIGINT ends the service as SIGTERM does', async () => {
+// SIGHUP: the terminal was closed. With TLS it means something else.
+it.each(['SIGINT', 'SIGHUP'] as const)('%s ends the service as SIGTERM does', async (signal) => {
   const server = await start();
-  process.kill(server.pid, 'SIGINT');
+  process.kill(server.pid, signal);
   expect(await server.ended).toEqual({ code: 0, signal: null });
   expect(server.workers()).toEqual([]);
 });

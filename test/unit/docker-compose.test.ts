@@ -1,9 +1,11 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { createServer, type RequestListener } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { resolve } from 'node:path';
 import { parseDocument } from 'yaml';
+import { makeCertificate } from '../support/certificates';
 import { runToEnd } from '../support/program';
 
 const root = resolve(__dirname, '../..');
@@ -94,19 +96,26 @@ describe('Dockerfile', () => {
   });
 
   it.each([
-    [200, 0],
-    [503, 1],
-  ])('takes the health from /readyz: %i is exit code %i', async (status, exitCode) => {
+    ['HTTP', 200, 0],
+    ['HTTP', 503, 1],
+    ['HTTPS', 200, 0],
+    ['HTTPS', 503, 1],
+  ])('takes the health from /readyz over %s: %i is exit code %i', async (scheme, status, exitCode) => {
     const check = instruction('HEALTHCHECK')[0] ?? '';
     const [command, ...args] = JSON.parse(check.slice(check.indexOf('[')));
     expect(command).toBe('node');
-    const service = createServer((request, response) => {
+    const answer: RequestListener = (request, response) => {
       response.writeHead(request.url === '/readyz' ? status : 404).end();
-    });
+    };
+    const isTls = scheme === 'HTTPS';
+    const service = isTls
+      ? createTlsServer(makeCertificate({ cn: 'kms.example' }), answer)
+      : createServer(answer);
     service.listen(0, '127.0.0.1');
     await once(service, 'listening');
     try {
-      const env = { P11KMS_PORT: String((service.address() as AddressInfo).port) };
+      const port = String((service.address() as AddressInfo).port);
+      const env = { P11KMS_PORT: port, ...(isTls && { P11KMS_TLS_CERT_FILE: '/tls/server.crt' }) };
       expect(await runToEnd(process.execPath, args, { env })).toEqual({ exitCode, output: '' });
     } finally {
       service.close();

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { IncomingMessage } from 'node:http';
+import { Agent, request as httpsRequest } from 'node:https';
 import { Socket } from 'node:net';
 import { type ConnectionOptions, connect, TLSSocket } from 'node:tls';
 import express from 'express';
@@ -123,6 +124,35 @@ describe.each(VERSIONS)('over %s', (version) => {
       expect(first.told).toEqual({ source, isCached: true, resumed: false });
       const second = await ask(listening.port, { ...options, session: first.session });
       expect(second.told).toEqual({ source, isCached: true, resumed: true });
+    });
+
+    it('no longer takes a certificate that expires while its connection is open', async () => {
+      const agent = new Agent({
+        keepAlive: true,
+        ca: authority.cert,
+        ...only(version),
+        ...certified(client),
+      });
+      const get = async () => {
+        const request = httpsRequest({ host: '127.0.0.1', port: listening.port, agent }).end();
+        const [response] = await once(request, 'response');
+        let text = '';
+        for await (const chunk of response) text += chunk;
+        return JSON.parse(text).source.certificate;
+      };
+      const subject = 'O=Example\nCN=payments';
+      expect(await get()).toEqual({ subject, authorized: true });
+      const later = Date.now() + 91 * 86_400_000;
+      const clock = jest.spyOn(Date, 'now').mockReturnValue(later);
+      try {
+        const fault = 'CERT_HAS_EXPIRED';
+        expect(await get()).toEqual({ subject, authorized: false, fault });
+        expect(await get()).toEqual({ subject, authorized: false, fault });
+        expect(Object.values(agent.freeSockets)).toHaveLength(1);
+      } finally {
+        clock.mockRestore();
+        agent.destroy();
+      }
     });
 
     it('forgets sessions that began under other authorities', async () => {
