@@ -19,6 +19,10 @@ const REPORT: UsableTokenReport = {
   warnings: [],
 };
 
+const doesNotSign = () => {
+  throw new Error('the domain has nothing signed');
+};
+
 type Handlers = { readonly [N in JobName]: (input: JobInput<N>) => JobOutput<N> };
 
 /**
@@ -126,13 +130,8 @@ export class FakeToken implements Token {
       for (const { id, label } of [encrypt, wrap]) this.objects.set(id, label);
       return {};
     },
-    // The domain signs nothing: whoever makes it do so is to hear of it.
-    createSigningKey: () => {
-      throw new Error('the domain makes no signing keys');
-    },
-    sign: () => {
-      throw new Error('the domain signs nothing');
-    },
+    createSigningKey: doesNotSign,
+    sign: doesNotSign,
     destroyObjects: ({ ids }) => {
       for (const id of ids) this.objects.delete(id);
       return {};
