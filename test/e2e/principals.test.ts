@@ -266,7 +266,7 @@ describe('a principal', () => {
   it('is deleted only with --yes, and then cannot call any more', async () => {
     const last = clientOf(file('app-4.credentials'));
     const { accessKeyId } = credentialsOf(file('app-4.credentials'));
-    expect(await refused(['delete', 'app'], NO_TOKEN)).toContain(`app has ${accessKeyId}, which would stop`);
+    expect(await refused(['delete', 'app'], NO_TOKEN)).toContain(`Whoever is app (${accessKeyId}) could not`);
     expect(await exceptionOf(callOf(last))).toBe('AccessDeniedException');
     await done(['delete', 'App', '--yes'], NO_TOKEN);
     await becomes(last, 'UnrecognizedClientException');
