@@ -2,7 +2,6 @@
 import { readiness } from './api/health';
 import { signingKey } from './api/trent/sigv4/verify';
 import type { Audit } from './audit/audit';
-import { openAuditLog } from './audit-log';
 import type { Config } from './config/load';
 import { deliverRoot, rootCredentialsFile } from './credentials-file';
 import type { StartError } from './errors';
@@ -21,6 +20,7 @@ import { type ServiceRecord, serviceRecord } from './service-record';
 import type { StoreIdentity } from './store/identity';
 import { lockDataDirectory } from './store/lock';
 import { openStore, type Store } from './store/store';
+import { openStoreAudit } from './store-audit';
 import type { Logger } from './telemetry/logger';
 import { createMetrics } from './telemetry/metrics';
 import { tokenObserver } from './telemetry/token-observer';
@@ -33,6 +33,9 @@ export interface Service {
   /** Finishes what is in flight, ends the workers, closes the store: within 10 seconds. */
   close(): Promise<void>;
 }
+
+/** How far a file of the audit record reaches ahead of its records: it lasts a busy service for seconds. */
+const AUDIT_STEP_BYTES = 1 << 20;
 
 /** Together below the 10 seconds that supervisors leave a service to end. */
 const GRACE_MS = { requests: 6_000, duties: 500, jobs: 500 } as const;
@@ -61,7 +64,13 @@ export async function startService(
     );
     const { id } = await store.identity.read();
     await makeRoot(config, store, token, logger);
-    const records = await openAuditLog(config, { store, token }, logger);
+    const records = await openStoreAudit(store, {
+      dataDir: config.dataDir,
+      ...config.audit,
+      stepBytes: AUDIT_STEP_BYTES,
+      token: { serial: token.report.token.serial, run: token.run },
+      onTrouble: (message, error) => logger.error(message, { error }),
+    });
     audit = records;
     const arns = createArns(config.arnPrefix);
     const record = serviceRecord(records, arns, logger);

@@ -28,6 +28,8 @@ export function serve(
   return async (request, response) => {
     const started = performance.now();
     const id = randomUUID();
+    // A client that goes away while it sends takes its address along.
+    const source = sourceOf(request);
     let body: Buffer | undefined;
     try {
       body = await readBody(request, MAX_BODY_BYTES);
@@ -44,7 +46,7 @@ export function serve(
       headers,
       rawHeaders,
       body,
-      source: sourceOf(request),
+      source,
       isGone: () => response.destroyed,
     });
     respond(response, id, answer);

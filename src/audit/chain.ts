@@ -90,15 +90,15 @@ export class Chain {
     });
   }
 
-  /** Resolves when nothing waits to be written. */
-  async settled(): Promise<void> {
+  /** Refuses reservations, and resolves when nothing waits to be written and the chain goes on in no other file. */
+  async stop(): Promise<void> {
+    await this.#running;
+    await this.#space.end(refusal('the audit log is closed.'));
     await this.#running;
   }
 
-  /** Waits for what is under way, trims the file and closes it. Nothing may be added any more. */
+  /** Trims the file and closes it. To be called after `stop`. */
   async close(): Promise<void> {
-    await this.#running;
-    await this.#space.end(refusal('the audit log is closed.'));
     await this.#running;
     await this.#finishing;
     await (this.#broken ? this.#space.file.abandon() : this.#finish(this.#space.file));

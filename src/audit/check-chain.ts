@@ -68,6 +68,7 @@ export class ChainCheck {
     const state = this.#end ? 'closed' : isOpen ? 'open' : 'broken-off';
     const { sequence } = this.last;
     const { signedUpTo } = this.#signatures;
+    const unsignedLines = this.#unsigned();
     return {
       chain,
       state,
@@ -75,6 +76,7 @@ export class ChainCheck {
       records: this.#records,
       sequence,
       signedUpTo,
+      unsignedLines,
       ...this.#times,
     };
   }
@@ -190,11 +192,17 @@ export class ChainCheck {
     if (this.#unfinished) {
       this.#findings.remark(`${chain} ends in an unfinished line: its process still writes, or was killed`);
     }
-    const unsigned = sequence - this.#signatures.signedUpTo - (this.#end ? 1 : 0);
+    const unsigned = this.#unsigned();
     if (!isOpen && unsigned > 0) {
       const why = this.#isSigned ? 'no signature covers' : 'signed is nothing of this chain:';
       this.#findings.remark(`${chain}: ${why} its last ${unsigned} lines; what holds them is the store`);
     }
+  }
+
+  /** The last line of a closed chain holds the signature over those before it. */
+  #unsigned(): number {
+    const { signedUpTo } = this.#signatures;
+    return this.last.sequence - signedUpTo - (this.#end && signedUpTo > 0 ? 1 : 0);
   }
 
   #find(kind: FindingKind, place: Place | string, message: string): void {

@@ -25,7 +25,7 @@ export interface CheckpointOptions {
 export interface Checkpoints {
   /** Has a checkpoint made where one is due. */
   look(): void;
-  /** The last line, signed where the token does that in time. Its room has been reserved. */
+  /** Stops the chain and adds its last line, signed where the token does that in time. Its room has been reserved. */
   end(): Promise<void>;
 }
 
@@ -71,7 +71,7 @@ export function createCheckpoints(lines: Chain, options: CheckpointOptions): Che
     },
     async end() {
       isEnding = true;
-      await lines.settled();
+      await lines.stop();
       const signed = signer && (await within(END_MS, sign(signer, lines.head)).catch(trouble));
       await lines.add(checkpointMembers('end', new Date(), signed || undefined), lineBytes);
     },

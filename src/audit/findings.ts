@@ -40,6 +40,8 @@ export interface ChainReport {
   readonly sequence: number;
   /** The last line that a good signature covers; 0 where there is none. */
   readonly signedUpTo: number;
+  /** Lines that none covers, and that are no signature themselves. */
+  readonly unsignedLines: number;
   /** Times of the first and the last line. */
   readonly from?: string;
   readonly to?: string;

@@ -80,8 +80,8 @@ function progressOf(
 }
 
 /** What the token signed to its end was not made up; a store that was restored from a backup does not know it. */
-function findUnknown({ chain, state, sequence, signedUpTo }: ChainReport, findings: Findings): void {
-  if (state === 'closed' && signedUpTo >= sequence - 1) {
+function findUnknown({ chain, state, unsignedLines }: ChainReport, findings: Findings): void {
+  if (state === 'closed' && unsignedLines === 0) {
     findings.remark(
       `${chain} is signed by the token, and the store does not know it: was an older store restored?`,
     );

@@ -25,7 +25,7 @@ export function auditText(report: AuditReport, held: Held): string {
 function summary({ chains }: AuditReport, { store, publicKey }: Held): string[][] {
   const sum = (of: (chain: ChainReport) => number) => chains.reduce((all, chain) => all + of(chain), 0);
   const times = chains.flatMap(({ from, to }) => (from && to ? [from, to] : [])).sort();
-  const unsigned = sum(({ sequence, signedUpTo }) => sequence - signedUpTo);
+  const unsigned = sum(({ unsignedLines }) => unsignedLines);
   return [
     ['chains', `${chains.length}, ${chains.filter(({ state }) => state === 'open').length} of them open`],
     ['files', String(sum(({ files }) => files))],

@@ -12,7 +12,7 @@ import { createProgress } from './progress';
 export interface AuditVerifyOptions {
   /** A PEM file. */
   readonly publicKey?: string;
-  /** Commander's way of saying `--without-store`. */
+  /** A copy is checked where the store is not at hand. */
   readonly withoutStore?: true;
   readonly json?: true;
 }

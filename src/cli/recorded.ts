@@ -1,13 +1,12 @@
 /** The audit record of what the command line changes. */
 import { randomUUID } from 'node:crypto';
 import { userInfo } from 'node:os';
-import { type Audit, openAudit, type Reservation } from '../audit/audit';
+import type { Audit, Reservation } from '../audit/audit';
 import { type AuditEntry, recordBound } from '../audit/entry';
-import { auditDirectory } from '../audit-log';
 import type { StoreConfig } from '../config/load';
 import { KmsError, type KmsErrorCode, StartError } from '../errors';
-import { lockFile } from '../store/lock';
 import type { Store } from '../store/store';
+import { openStoreAudit } from '../store-audit';
 
 export type Details = Readonly<Record<string, string | number>>;
 
@@ -66,18 +65,13 @@ async function recordDone(reservation: Reservation, change: Change): Promise<voi
   }
 }
 
-async function openChain({ dataDir }: StoreConfig, store: Store): Promise<Audit> {
-  const { id: storeId } = await store.identity.read();
-  return openAudit({
-    dir: auditDirectory(dataDir),
-    storeId,
+const openChain = ({ dataDir }: StoreConfig, store: Store): Promise<Audit> =>
+  openStoreAudit(store, {
+    dataDir,
     ...CHAIN_BYTES,
     checkpointEvery: NO_CHECKPOINTS,
-    heads: store.audit,
-    lock: lockFile,
     onTrouble: (message) => process.stderr.write(`p11kms: ${message}\n`),
   });
-}
 
 function entryOf({ operation, details }: Change, outcome: Pick<AuditEntry, 'outcome' | 'error'>): AuditEntry {
   return {

@@ -48,7 +48,9 @@ describe('the service does not start', () => {
   });
 
   it('on an address that others can reach', async () => {
-    expectRefusal(await serve({ P11KMS_HOST: '0.0.0.0' }), [/P11KMS_HOST must be a loopback address/]);
+    expectRefusal(await serve({ P11KMS_HOST: '0.0.0.0' }), [
+      /P11KMS_HOST is not a loopback address .*P11KMS_TLS_CERT_FILE/,
+    ]);
   });
 
   it('with a module file that does not exist', async () => {

@@ -6,7 +6,19 @@ import { KmsError } from '../../../src/errors';
 import * as data from '../../../src/kms/data';
 import * as keys from '../../../src/kms/keys';
 import { createMetrics, type Metrics } from '../../../src/telemetry/metrics';
-import { captureLog, HEADERS, KEY, KEY_ID, KMS, type LogCapture, send, sendTrent } from './support';
+import {
+  ADMISSION,
+  captureAudit,
+  captureLog,
+  HEADERS,
+  KEY,
+  KEY_ID,
+  KMS,
+  type LogCapture,
+  ROOT_ARN,
+  send,
+  sendTrent,
+} from './support';
 
 jest.mock('../../../src/kms/data');
 jest.mock('../../../src/kms/keys');
@@ -26,6 +38,9 @@ beforeEach(async () => {
   metrics = createMetrics();
   const app = createApp({
     kms: KMS,
+    audit: captureAudit().audit,
+    admission: ADMISSION,
+    tlsTerminated: false,
     logger: log.logger,
     metrics,
     ready: readiness(checks, log.logger),
@@ -187,6 +202,7 @@ describe('the log', () => {
         message: 'request',
         requestId: headers['x-amzn-requestid'],
         operation: 'DescribeKey',
+        principal: ROOT_ARN,
         keyId: KEY_ID,
         outcome: 'ok',
         status: 200,

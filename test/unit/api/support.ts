@@ -1,7 +1,10 @@
 import { request as httpRequest, type IncomingHttpHeaders, type RequestOptions } from 'node:http';
 import { Writable } from 'node:stream';
-import type { ProtocolAnswer } from '../../../src/api/protocol';
+import type { Protocol, ProtocolAnswer } from '../../../src/api/protocol';
 import { type Admission, trent } from '../../../src/api/trent/handler';
+import type { Audit } from '../../../src/audit/audit';
+import type { AuditEntry } from '../../../src/audit/entry';
+import { createArns } from '../../../src/kms/arns';
 import type { Key, KeyArn, KeyId, KeyVersion } from '../../../src/kms/key';
 import type { Kms } from '../../../src/kms/kms';
 import { createLogger, type Logger } from '../../../src/telemetry/logger';
@@ -31,13 +34,16 @@ export const KEY: Key = {
   ]),
 };
 
+export const ROOT_ARN = 'arn:aws:iam::111122223333:root';
+
 /** The operations are given this; the domain's functions, which would look into it, are mocked. */
 export const KMS = {
-  arns: { account: '111122223333' },
+  arns: createArns('arn:aws:kms:us-east-1:111122223333'),
+  token: { report: { dialect: { wrapping: 'kwp+gcm' }, token: { serial: 'a-serial' } } },
   principals: {
     root: () => ({
       identity: {
-        arn: 'arn:aws:iam::111122223333:root',
+        arn: ROOT_ARN,
         account: '111122223333',
         kind: 'root',
         name: 'root',
@@ -60,18 +66,25 @@ export async function call(
   headers: IncomingHttpHeaders = HEADERS,
 ): Promise<ProtocolAnswer> {
   const body = Buffer.isBuffer(request) ? request : Buffer.from(JSON.stringify(request));
-  const target = { 'x-amz-target': `TrentService.${operation}` };
-  return trent(KMS, ADMISSION).answer({
+  return ask(trent(KMS, ADMISSION), body, { ...headers, 'x-amz-target': `TrentService.${operation}` });
+}
+
+/** What a protocol answers to a POST of `/`. */
+export const ask = (
+  protocol: Protocol,
+  body: Buffer,
+  headers: IncomingHttpHeaders,
+): Promise<ProtocolAnswer> =>
+  protocol.answer({
     id: REQUEST_ID,
     method: 'POST',
     url: '/',
-    headers: { ...headers, ...target },
+    headers,
     rawHeaders: [],
     body,
     source: SOURCE,
     isGone: () => false,
   });
-}
 
 /** The body of an answer as JSON. */
 export const bodyOf = ({ body }: ProtocolAnswer): unknown => JSON.parse(String(body));
@@ -89,6 +102,27 @@ export function expectError(answer: ProtocolAnswer, type: string, message: strin
     __type: type,
     message,
   });
+}
+
+export interface AuditCapture {
+  readonly audit: Audit;
+  readonly entries: AuditEntry[];
+}
+
+/** An audit record that can be read, and has room without end. */
+export function captureAudit(): AuditCapture {
+  const entries: AuditEntry[] = [];
+  const record = async (entry: AuditEntry) => {
+    entries.push(entry);
+  };
+  return {
+    entries,
+    audit: {
+      chain: 'a-chain',
+      reserve: async () => ({ record, release: () => undefined }),
+      close: async () => undefined,
+    },
+  };
 }
 
 export interface LogCapture {

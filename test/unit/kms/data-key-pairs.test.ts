@@ -38,7 +38,12 @@ describe('a data key pair', () => {
     const { kms, key, request } = await withKey();
     const call = newCall();
     const pair = await generateDataKeyPair(kms, call, request(spec));
-    expect(call).toEqual({ ...newCall(), keyId: key.id, tokenMs: JOB_MS });
+    expect(call).toEqual({
+      ...newCall(),
+      keyId: key.id,
+      encryptionContext: new Map([['device', '17']]),
+      tokenMs: JOB_MS,
+    });
     expect(pair).toMatchObject({ key, spec });
     const ciphertext = pair.privateKeyCiphertext;
     expect(decodeCiphertext(ciphertext)).toMatchObject({

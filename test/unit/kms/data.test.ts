@@ -84,16 +84,23 @@ describe('encrypt and decrypt', () => {
     }
   });
 
-  it('write the key and the time on the token into the call', async () => {
+  it('write the key, the context and the time on the token into the call', async () => {
     const { kms, key } = await withKey();
     const call = newCall();
-    const authenticated = context();
+    const pairs = { tenant: 'acme' };
+    const authenticated = context(pairs);
     const request = { keyId: key.id, plaintext: PLAINTEXT, authenticated, dryRun: false };
     const { ciphertext } = await encrypt(kms, call, request);
-    expect(call).toEqual({ ...newCall(), keyId: key.id, tokenMs: JOB_MS });
+    const written = {
+      ...newCall(),
+      keyId: key.id,
+      encryptionContext: new Map(Object.entries(pairs)),
+      tokenMs: JOB_MS,
+    };
+    expect(call).toEqual(written);
     const other = newCall();
     await decrypt(kms, other, { ciphertext, authenticated, dryRun: false });
-    expect(other).toEqual({ ...newCall(), keyId: key.id, tokenMs: JOB_MS });
+    expect(other).toEqual(written);
   });
 });
 

@@ -19,6 +19,10 @@ const REPORT: UsableTokenReport = {
   warnings: [],
 };
 
+const doesNotSign = () => {
+  throw new Error('the domain has nothing signed');
+};
+
 type Handlers = { readonly [N in JobName]: (input: JobInput<N>) => JobOutput<N> };
 
 /**
@@ -126,6 +130,8 @@ export class FakeToken implements Token {
       for (const { id, label } of [encrypt, wrap]) this.objects.set(id, label);
       return {};
     },
+    createSigningKey: doesNotSign,
+    sign: doesNotSign,
     destroyObjects: ({ ids }) => {
       for (const id of ids) this.objects.delete(id);
       return {};

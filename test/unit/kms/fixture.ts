@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KmsError } from '../../../src/errors';
 import type { UsableTokenReport } from '../../../src/hsm/token';
-import { createArns } from '../../../src/kms/arns';
+import { type Arns, createArns } from '../../../src/kms/arns';
 import type { AuthenticatedData } from '../../../src/kms/authenticated-data';
 import { createGcmCalls } from '../../../src/kms/gcm-calls';
 import { createKeyDirectory } from '../../../src/kms/key-directory';
@@ -69,10 +69,13 @@ export async function openDomain(options: DomainOptions = {}): Promise<Domain> {
   return { kms, token, dataDir };
 }
 
-const ROOT: Principal = {
-  identity: { arn: 'arn:aws:iam::111122223333:root', account: '111122223333', kind: 'root', name: 'root' },
+/** The root principal of an account. */
+export const rootOf = ({ account, accountRoot }: Arns): Principal => ({
+  identity: { arn: accountRoot, account, kind: 'root', name: 'root' },
   policies: [],
-};
+});
+
+const ROOT = rootOf(createArns(PREFIX));
 
 /** A request of the root principal's, unless somebody else is named. */
 export const newCall = (caller = ROOT): Call => ({

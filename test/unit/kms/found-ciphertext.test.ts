@@ -18,7 +18,7 @@ async function withInstances() {
 }
 
 const find = ({ kms }: Awaited<ReturnType<typeof openDomain>>, ciphertext: Buffer) =>
-  findCiphertext(kms, newCall(), { ciphertext, authenticated: context() });
+  findCiphertext(kms, newCall(), { ciphertext, authenticated: context() }, {});
 
 describe('the version that a ciphertext names', () => {
   it('is found in the store where another instance has just made it', async () => {

@@ -8,8 +8,9 @@ import {
   createGrant,
   listGrants,
   listRetirableGrants,
-  removeGrant,
+  retireGrant,
   retireGrantByToken,
+  revokeGrant,
 } from '../../../src/kms/grants';
 import { createKey, disableKey } from '../../../src/kms/keys';
 import { codeOf, kmsErrorOf, newCall, openDomain, PREFIX, UNKNOWN_ID } from './fixture';
@@ -256,18 +257,21 @@ describe('listing grants', () => {
   });
 });
 
+const ENDINGS = [
+  ['RetireGrant', retireGrant],
+  ['RevokeGrant', revokeGrant],
+] as const;
+
 describe('ending a grant', () => {
-  it('by key and id, once, in every state of the key', async () => {
+  it.each(ENDINGS)('by key and id, once, in every state of the key: %s', async (_name, end) => {
     const { kms, key, create, list } = await withKey();
     const { grantId } = await create();
     await disableKey(kms, newCall(), key.id);
     const call = newCall();
-    await removeGrant(kms, call, { keyId: key.arn, grantId, dryRun: false });
+    await end(kms, call, { keyId: key.arn, grantId, dryRun: false });
     expect(call.keyId).toBe(key.id);
     expect(await list()).toEqual([]);
-    expect(
-      await kmsErrorOf(removeGrant(kms, newCall(), { keyId: key.id, grantId, dryRun: false })),
-    ).toMatchObject({
+    expect(await kmsErrorOf(end(kms, newCall(), { keyId: key.id, grantId, dryRun: false }))).toMatchObject({
       code: 'NOT_FOUND',
       message: `Grant ID ${grantId} not found`,
     });
@@ -286,12 +290,12 @@ describe('ending a grant', () => {
     );
   });
 
-  it('is not done in a dry run, nor for what names no grant', async () => {
+  it.each(ENDINGS)('is not done in a dry run, nor for what names no grant: %s', async (_name, end) => {
     const { kms, key, create, list } = await withKey();
     const other = await createKey(kms, newCall(), { description: '' });
     const { grantId, token } = await create();
     const remove = (changes: object) =>
-      codeOf(removeGrant(kms, newCall(), { keyId: key.id, grantId, dryRun: false, ...changes }));
+      codeOf(end(kms, newCall(), { keyId: key.id, grantId, dryRun: false, ...changes }));
     expect(await remove({ dryRun: true })).toBe('DRY_RUN');
     expect(await remove({ keyId: other.id })).toBe('NOT_FOUND');
     expect(await remove({ keyId: other.id, dryRun: true })).toBe('NOT_FOUND');

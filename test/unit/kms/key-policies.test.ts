@@ -6,7 +6,7 @@ import type { KeyArn } from '../../../src/kms/key';
 import { checkKeyPolicy, getKeyPolicy, listKeyPolicies, putKeyPolicy } from '../../../src/kms/key-policies';
 import { createKey } from '../../../src/kms/keys';
 import { policyOf } from '../access/policies';
-import { codeOf, kmsErrorOf, newCall, openDomain, PREFIX, UNKNOWN_ID } from './fixture';
+import { codeOf, kmsErrorOf, newCall, openDomain, PREFIX, rootOf, UNKNOWN_ID } from './fixture';
 
 const LOCKOUT = 'The new key policy will not allow you to update the key policy in the future.';
 
@@ -16,9 +16,9 @@ async function withKey(policy?: string) {
   return { ...domain, key };
 }
 
-function refusalOf(policy: string, options: Parameters<typeof checkKeyPolicy>[2] = { bypass: false }) {
+function refusalOf(policy: string, options: Parameters<typeof checkKeyPolicy>[3] = { bypass: false }) {
   try {
-    checkKeyPolicy({ arns: createArns(PREFIX) }, policy, options);
+    checkKeyPolicy({ arns: createArns(PREFIX) }, newCall(), policy, options);
   } catch (error) {
     if (error instanceof KmsError) return error;
     throw error;
@@ -70,7 +70,8 @@ describe('the policy of a key', () => {
   ])('is at first that the account may do everything, under %s', async (prefix, root) => {
     const { kms, key } = await withKey();
     const arns = createArns(prefix);
-    const policy = await getKeyPolicy({ ...kms, arns }, newCall(), { keyId: key.id, name: 'default' });
+    const call = newCall(rootOf(arns));
+    const policy = await getKeyPolicy({ ...kms, arns }, call, { keyId: key.id, name: 'default' });
     expect(JSON.parse(policy)).toEqual({
       Version: '2012-10-17',
       Id: 'key-default-1',
@@ -94,8 +95,9 @@ describe('the policy of a key', () => {
     await fc.assert(
       fc.asyncProperty(prefixes, async (prefix) => {
         const arns = createArns(prefix);
-        const policy = await getKeyPolicy({ ...kms, arns }, newCall(), { keyId: key.id, name: 'default' });
-        checkKeyPolicy({ arns }, policy, { bypass: false, keyArn: arns.key(key.id) });
+        const call = newCall(rootOf(arns));
+        const policy = await getKeyPolicy({ ...kms, arns }, call, { keyId: key.id, name: 'default' });
+        checkKeyPolicy({ arns }, call, policy, { bypass: false, keyArn: arns.key(key.id) });
       }),
       { examples: [['arn:verenc:123'], ['arn:1-:-'], ['arn:aws:kms:us-east-1:1111222233334']] },
     );

@@ -229,7 +229,12 @@ describe('a dry run without a ciphertext', () => {
   it('asks only whether both keys could be used', async () => {
     const { kms, token, source, destination } = await setScene();
     const attempt = (sourceKeyId: string, destinationKeyId: string) =>
-      codeOf(dryRunWithoutCiphertext(kms, newCall(), { sourceKeyId, destinationKeyId }));
+      codeOf(
+        dryRunWithoutCiphertext(kms, newCall(), {
+          source: { keyId: sourceKeyId, authenticated: BEFORE },
+          destination: { keyId: destinationKeyId, authenticated: AFTER },
+        }),
+      );
     expect(await attempt(source.id, destination.id)).toBe('DRY_RUN');
     expect(await attempt(UNKNOWN_ID, destination.id)).toBe('NOT_FOUND');
     expect(await attempt(source.id, UNKNOWN_ID)).toBe('NOT_FOUND');

@@ -16,6 +16,9 @@ const STORE: StoreContents['store'] = {
   usage_tracked_since: NOW - 100 * DAY_MS,
   heartbeat_ms: 5_000,
   heartbeat_at: NOW - 10_000,
+  audit_key_object: null,
+  audit_key_state: null,
+  audit_public_key: null,
 };
 
 const key = (id: string, values: Partial<KeyRow> = {}): KeyRow => ({

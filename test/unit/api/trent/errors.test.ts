@@ -1,6 +1,6 @@
 import { KmsError, type KmsErrorCode } from '../../../../src/errors';
 import * as keys from '../../../../src/kms/keys';
-import { bodyOf, call, KEY_ID, REQUEST_ID } from '../support';
+import { bodyOf, call, KEY_ID, REQUEST_ID, ROOT_ARN } from '../support';
 
 jest.mock('../../../../src/kms/keys');
 
@@ -18,6 +18,8 @@ const EXCEPTIONS: Record<KmsErrorCode, [type: string, status: number]> = {
   MALFORMED_POLICY: ['MalformedPolicyDocumentException', 400],
   INVALID_GRANT_ID: ['InvalidGrantIdException', 400],
   INVALID_GRANT_TOKEN: ['InvalidGrantTokenException', 400],
+  ACCESS_DENIED: ['AccessDeniedException', 400],
+  UNRECOGNIZED_CLIENT: ['UnrecognizedClientException', 400],
   DISABLED: ['DisabledException', 400],
   INVALID_STATE: ['KMSInvalidStateException', 400],
   INVALID_KEY_USAGE: ['InvalidKeyUsageException', 400],
@@ -29,6 +31,7 @@ const EXCEPTIONS: Record<KmsErrorCode, [type: string, status: number]> = {
   KEY_UNAVAILABLE: ['KeyUnavailableException', 500],
   TOKEN_TIMEOUT: ['DependencyTimeoutException', 500],
   THROTTLED: ['ThrottlingException', 400],
+  AUDIT_UNAVAILABLE: ['KMSInternalException', 500],
   INTERNAL: ['KMSInternalException', 500],
 };
 
@@ -51,6 +54,7 @@ describe('a domain error', () => {
     expect(answer.record).toEqual({
       operation: 'DescribeKey',
       outcome: type,
+      principal: ROOT_ARN,
       keyId: KEY_ID,
       tokenMs: 0,
       ...(status === 500 && { error }),

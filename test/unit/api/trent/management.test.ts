@@ -1,7 +1,7 @@
 import * as aliases from '../../../../src/kms/aliases';
 import type { Alias } from '../../../../src/kms/key';
 import * as keys from '../../../../src/kms/keys';
-import { bodyOf, call, KEY, KEY_ARN, KEY_ID, KMS, REQUEST_ID } from '../support';
+import { bodyOf, call, KEY, KEY_ARN, KEY_ID, KMS, REQUEST_ID, ROOT_ARN } from '../support';
 
 jest.mock('../../../../src/kms/aliases');
 jest.mock('../../../../src/kms/grant-tokens');
@@ -37,7 +37,11 @@ describe('keys', () => {
       BypassPolicyLockoutSafetyCheck: true,
       Tags: [],
     });
-    expect(keys.createKey).toHaveBeenLastCalledWith(KMS, CALL, { description: 'a key', tags: new Map() });
+    expect(keys.createKey).toHaveBeenLastCalledWith(KMS, CALL, {
+      description: 'a key',
+      tags: new Map(),
+      bypass: true,
+    });
     expect(answer).toMatchObject({ status: 200, contentType: 'application/x-amz-json-1.1' });
     expect(bodyOf(answer)).toEqual({ KeyMetadata: METADATA });
 
@@ -146,6 +150,7 @@ it('tells the log which key it was and how long the token took', async () => {
   expect((await call('DescribeKey', { KeyId: 'alias/a' })).record).toEqual({
     operation: 'DescribeKey',
     outcome: 'ok',
+    principal: ROOT_ARN,
     keyId: KEY_ID,
     tokenMs: 1.5,
   });

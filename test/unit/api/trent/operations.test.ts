@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import * as sdk from '@aws-sdk/client-kms';
 import { SUPPORTED, supportTable } from '../../../../src/api/trent/operations';
 import { UNSUPPORTED } from '../../../../src/api/trent/operations/unsupported';
-import { bodyOf, call, expectError } from '../support';
+import { bodyOf, call, expectError, ROOT_ARN } from '../support';
 
 /** A structure's name and its members with their schemas, as the SDK has them: [3, namespace, name, traits, names, …]. */
 type Structure = readonly [number, string, string, unknown, readonly string[], readonly unknown[]];
@@ -40,7 +40,12 @@ describe('an operation that is not supported', () => {
     // Of no use to anybody, and no fault of the client's: nothing else is looked at.
     const answer = await call(name, { KeyId: 5 });
     expectError(answer, 'UnsupportedOperationException', `${name} is not supported: ${why}.`);
-    expect(answer.record).toEqual({ operation: name, outcome: 'UnsupportedOperationException', tokenMs: 0 });
+    expect(answer.record).toEqual({
+      operation: name,
+      outcome: 'UnsupportedOperationException',
+      principal: ROOT_ARN,
+      tokenMs: 0,
+    });
   });
 });
 

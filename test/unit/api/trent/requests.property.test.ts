@@ -5,7 +5,7 @@ import { createAlias } from '../../../../src/kms/aliases';
 import { createKey } from '../../../../src/kms/keys';
 import type { Kms } from '../../../../src/kms/kms';
 import { newCall, openDomain } from '../../kms/fixture';
-import { bodyOf, HEADERS, REQUEST_ID } from '../support';
+import { ADMISSION, ask, bodyOf, HEADERS } from '../support';
 
 // The whole service but for the token, which is a fake, and HTTP.
 const KEY = 'alias/a';
@@ -76,7 +76,7 @@ function toBody(request: unknown): Buffer {
 
 async function expectAnswer(name: string, request: unknown): Promise<number> {
   const headers = { ...HEADERS, 'x-amz-target': `TrentService.${name}` };
-  const answer = await trent(kms)({ id: REQUEST_ID, headers, body: toBody(request), isGone: () => false });
+  const answer = await ask(trent(kms, ADMISSION), toBody(request), headers);
   expect({ status: answer.status, error: answer.record.error }).toEqual({
     status: answer.status === 200 ? 200 : 400,
   });

@@ -1,5 +1,5 @@
 import { trent } from '../../../../src/api/trent/handler';
-import { call, expectError, HEADERS, KMS, REQUEST_ID, rows } from '../support';
+import { ADMISSION, ask, call, expectError, HEADERS, KMS, ROOT_ARN, rows } from '../support';
 
 jest.mock('../../../../src/kms/aliases');
 jest.mock('../../../../src/kms/keys');
@@ -111,13 +111,14 @@ describe('a request is taken', () => {
     'trentservice.EnableKey',
     'EnableKey',
   ])('not for the target %s', async (target) => {
-    const answer = await trent(KMS)({
-      id: REQUEST_ID,
-      headers: { ...HEADERS, ...(target !== undefined && { 'x-amz-target': target }) },
-      body: Buffer.from('not even JSON'),
-      isGone: () => false,
+    const headers = { ...HEADERS, ...(target !== undefined && { 'x-amz-target': target }) };
+    const answer = await ask(trent(KMS, ADMISSION), Buffer.from('not even JSON'), headers);
+    expect(answer.record).toEqual({
+      operation: 'unknown',
+      outcome: 'UnknownOperationException',
+      principal: ROOT_ARN,
+      tokenMs: 0,
     });
-    expect(answer.record).toEqual({ operation: 'unknown', outcome: 'UnknownOperationException', tokenMs: 0 });
     expectError(answer, 'UnknownOperationException', 'X-Amz-Target names no operation of this service.');
   });
 });

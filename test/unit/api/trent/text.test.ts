@@ -1,20 +1,20 @@
 import { trent } from '../../../../src/api/trent/handler';
 import { createKey } from '../../../../src/kms/keys';
 import { newCall, openDomain } from '../../kms/fixture';
-import { bodyOf, HEADERS, REQUEST_ID } from '../support';
+import { ADMISSION, ask, bodyOf, HEADERS } from '../support';
 
 /** Requests about a new key, to the whole service but for the token, which is a fake, and HTTP. */
 async function withKey() {
   const { kms } = await openDomain();
   const { id } = await createKey(kms, newCall(), { description: 'as it was' });
-  const handle = trent(kms);
-  const ask = async (operation: string, members: object = {}) => {
+  const protocol = trent(kms, ADMISSION);
+  const send = async (operation: string, members: object = {}) => {
     const body = Buffer.from(JSON.stringify({ KeyId: id, ...members }));
     const headers = { ...HEADERS, 'x-amz-target': `TrentService.${operation}` };
-    const answer = await handle({ id: REQUEST_ID, headers, body, isGone: () => false });
+    const answer = await ask(protocol, body, headers);
     return answer.body === undefined || answer.body.length === 0 ? {} : bodyOf(answer);
   };
-  return { ask };
+  return { ask: send };
 }
 
 describe('the length of a text', () => {
