@@ -10,11 +10,17 @@ import type { Store } from './store/store';
 /** Has a job done on the token. */
 export type RunJob = Pick<Token, 'run'>['run'];
 
+/** The token, as far as the audit record needs it. */
+export interface SigningToken {
+  readonly serial: string;
+  readonly run: RunJob;
+}
+
 export interface StoreAuditOptions
   extends Pick<AuditOptions, 'fileBytes' | 'stepBytes' | 'checkpointEvery' | 'onTrouble'> {
   readonly dataDir: string;
   /** Absent where the token is not at hand: nothing is signed then. */
-  readonly token?: { readonly serial: string; readonly run: RunJob };
+  readonly token?: SigningToken;
 }
 
 /** Where a data directory has its audit record. */

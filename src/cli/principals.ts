@@ -43,9 +43,9 @@ async function createWithAccessKey(principal: principals.NewPrincipal, file: str
     await principals.checkNewPrincipal(place.store.principals, principal);
     assertNew(file);
     const change = { operation: 'CreatePrincipal', details: { ...principal } };
-    await withSealer(place, (sealer) =>
+    await withSealer(place, (sealer, withToken) =>
       recorded(
-        place,
+        withToken,
         change,
         () =>
           principals.createPrincipal(place.store.principals, principal, {
@@ -111,9 +111,9 @@ export async function rotateKey(name: string, { grace, credentialsFile }: Rotate
       operation: 'RotateAccessKey',
       details: { name: principal.name, graceSeconds: graceMs / 1_000 },
     };
-    await withSealer(place, (sealer) =>
+    await withSealer(place, (sealer, withToken) =>
       recorded(
-        place,
+        withToken,
         change,
         () => principals.rotateAccessKey(store.principals, principal.name, graceMs, { sealer, deliver }),
         keyDetails,

@@ -5,8 +5,8 @@ import type { Audit, Reservation } from '../audit/audit';
 import { type AuditEntry, recordBound } from '../audit/entry';
 import type { StoreConfig } from '../config/load';
 import { KmsError, type KmsErrorCode, StartError } from '../errors';
-import type { Store } from '../store/store';
 import { openStoreAudit } from '../store-audit';
+import type { Place } from './place';
 
 export type Details = Readonly<Record<string, string | number>>;
 
@@ -26,19 +26,19 @@ const NO_CHECKPOINTS = 1_000;
 const FAILURES: readonly KmsErrorCode[] = ['KEY_UNAVAILABLE', 'TOKEN_TIMEOUT', 'THROTTLED', 'INTERNAL'];
 
 /**
- * Makes a change: with room for its record before, and the record on disk after. A command has a chain of its own, and
- * no signature on it: the store holds its head.
+ * Makes a change: with room for its record before, and the record on disk after. A command has a chain of its own, which
+ * the token signs where it is open; the store holds its head in any case.
  *
  * @param detailsOf what is to be recorded besides, once it is known
  * @throws StartError, KmsError AUDIT_UNAVAILABLE where it cannot be recorded, and whatever `work` throws
  */
 export async function recorded<T>(
-  { config, store }: { readonly config: StoreConfig; readonly store: Store },
+  place: Place<StoreConfig>,
   change: Change,
   work: () => Promise<T>,
   detailsOf: (done: T) => Details = () => ({}),
 ): Promise<void> {
-  const audit = await openChain(config, store);
+  const audit = await openChain(place);
   try {
     const reservation = await audit.reserve(recordBound(0));
     try {
@@ -65,9 +65,10 @@ async function recordDone(reservation: Reservation, change: Change): Promise<voi
   }
 }
 
-const openChain = ({ dataDir }: StoreConfig, store: Store): Promise<Audit> =>
+const openChain = ({ config: { dataDir }, store, token }: Place<StoreConfig>): Promise<Audit> =>
   openStoreAudit(store, {
     dataDir,
+    ...(token && { token }),
     ...CHAIN_BYTES,
     checkpointEvery: NO_CHECKPOINTS,
     onTrouble: (message) => process.stderr.write(`p11kms: ${message}\n`),

@@ -385,6 +385,16 @@ it('every change is in the audit record, with who made it and what', () => {
   );
 });
 
+it('the audit record is whole, and of the commands that had the token at hand it is signed', async () => {
+  const { code, stdout } = await p11kms(['audit', 'verify', join(site.dataDir, 'audit'), '--json'], site);
+  expect({ code, verdict: JSON.parse(stdout) }).toMatchObject({ code: 0 });
+  const signed = auditFiles().filter(
+    (bytes) => bytes.includes('"protocol":"cli"') && bytes.includes('"signature"'),
+  );
+  const operations = signed.map((bytes) => /"operation":"(\w+)"/.exec(bytes.toString())?.[1]);
+  expect(new Set(operations)).toEqual(new Set(['CreatePrincipal', 'RotateAccessKey']));
+});
+
 interface Recorded {
   readonly protocol: string;
   readonly operation: string;
