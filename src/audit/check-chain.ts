@@ -66,14 +66,13 @@ export class ChainCheck {
     this.#links.end();
     this.#atEnd(files.at(-1));
     const state = this.#end ? 'closed' : isOpen ? 'open' : 'broken-off';
-    const { sequence } = this.last;
     const { signedUpTo } = this.#signatures;
     return {
       chain,
       state,
       files: files.length,
       records: this.#records,
-      sequence,
+      ...this.last,
       signedUpTo,
       ...this.#times,
     };

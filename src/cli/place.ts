@@ -51,19 +51,19 @@ export async function withStore<C extends StoreConfig>(
  */
 export async function withSealer(
   { config, store }: Place<Config>,
-  work: (sealer: Sealer) => Promise<void>,
+  work: (sealer: Sealer) => Promise<unknown>,
 ): Promise<void> {
   const { id: storeId, serviceKey } = await store.identity.read();
   // Never made here: a token that lacks it is not this store's.
   const identity = { id: storeId, serviceKey: { id: serviceKey.id, mayCreate: false } };
   try {
-    const { trouble } = await inspectToken(tokenAddress(config, identity), (worker) =>
-      work({
+    const { trouble } = await inspectToken(tokenAddress(config, identity), async (worker) => {
+      await work({
         run: async (name, input) => (await worker.run(name, input, JOB_DEADLINE_MS)).output,
         storeId,
         serviceKey: serviceKey.id,
-      }),
-    );
+      });
+    });
     if (trouble) throw trouble;
   } catch (error) {
     if (!(error instanceof WorkerGone)) throw error;

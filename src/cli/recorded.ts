@@ -1,13 +1,13 @@
 /** The audit record of what the command line changes. */
 import { randomUUID } from 'node:crypto';
 import { userInfo } from 'node:os';
-import { type Audit, openAudit, type Reservation } from '../audit/audit';
+import { type Audit, type Heads, openAudit, type Reservation } from '../audit/audit';
 import { type AuditEntry, recordBound } from '../audit/entry';
 import { auditDirectory } from '../audit-log';
 import type { StoreConfig } from '../config/load';
 import { KmsError, type KmsErrorCode, StartError } from '../errors';
+import type { IdentityRepository } from '../store/identity';
 import { lockFile } from '../store/lock';
-import type { Store } from '../store/store';
 
 export type Details = Readonly<Record<string, string | number>>;
 
@@ -17,6 +17,12 @@ export interface Change {
   readonly operation: string;
   /** No secrets. */
   readonly details: Details;
+}
+
+/** The data directory, and what knows the heads of the chains in it. */
+export interface RecordPlace {
+  readonly config: Pick<StoreConfig, 'dataDir'>;
+  readonly store: { readonly identity: Pick<IdentityRepository, 'read'>; readonly audit: Heads };
 }
 
 /** A command writes one record. */
@@ -31,20 +37,22 @@ const FAILURES: readonly KmsErrorCode[] = ['KEY_UNAVAILABLE', 'TOKEN_TIMEOUT', '
  * no signature on it: the store holds its head.
  *
  * @param detailsOf what is to be recorded besides, once it is known
+ * @returns what `work` does
  * @throws StartError, KmsError AUDIT_UNAVAILABLE where it cannot be recorded, and whatever `work` throws
  */
 export async function recorded<T>(
-  { config, store }: { readonly config: StoreConfig; readonly store: Store },
+  { config, store }: RecordPlace,
   change: Change,
   work: () => Promise<T>,
   detailsOf: (done: T) => Details = () => ({}),
-): Promise<void> {
+): Promise<T> {
   const audit = await openChain(config, store);
   try {
     const reservation = await audit.reserve(recordBound(0));
     try {
       const done = await work();
       await recordDone(reservation, { ...change, details: { ...change.details, ...detailsOf(done) } });
+      return done;
     } catch (error) {
       if (!(error instanceof NotRecorded)) await reservation.record(entryOf(change, outcomeOf(error)));
       throw error;
@@ -55,7 +63,7 @@ export async function recorded<T>(
 }
 
 /** The change was made, and cannot be recorded: room was made for it, so the disk must be broken. */
-class NotRecorded extends StartError {}
+export class NotRecorded extends StartError {}
 
 async function recordDone(reservation: Reservation, change: Change): Promise<void> {
   try {
@@ -66,7 +74,7 @@ async function recordDone(reservation: Reservation, change: Change): Promise<voi
   }
 }
 
-async function openChain({ dataDir }: StoreConfig, store: Store): Promise<Audit> {
+async function openChain({ dataDir }: RecordPlace['config'], store: RecordPlace['store']): Promise<Audit> {
   const { id: storeId } = await store.identity.read();
   return openAudit({
     dir: auditDirectory(dataDir),
