@@ -1,14 +1,17 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import SQLite from 'better-sqlite3';
 import { type AuditLine, auditRecords, verifyAudit } from '../support/audit-log';
 import { diagnosis, doctor } from '../support/doctor';
 import { createKey } from '../support/keys';
 import { kmsClient } from '../support/kms-client';
 import { createUser } from '../support/principals';
+import { Program } from '../support/program';
 import { restoration } from '../support/restoration';
 import { p11kms, startServer } from '../support/server';
 import { createSite, neighbour, type Site, tokenObjects } from '../support/site';
+
+const MAIN = resolve(__dirname, '../../dist/main.js');
 
 const site = createSite();
 const backup = join(site.token.directory, 'backup');
@@ -103,6 +106,24 @@ describe('p11kms restore', () => {
     expect(code).toBe(0);
     expect(chains?.doubtful.map((chain) => file.includes(chain))).toEqual([true]);
     expect(await findings(machine)).toEqual({ code: 3, kinds: ['changed', 'unknown-chain'] });
+  });
+
+  it('leaves a record that is whole also where it is killed', async () => {
+    const machine = neighbour(site);
+    cpSync(site.dataDir, machine.dataDir, { recursive: true });
+    const env = { ...process.env, ...machine.env };
+    const program = new Program(process.execPath, [MAIN, 'restore', '--yes', backup], { env });
+    let ended = false;
+    void program.exitCode.then(() => {
+      ended = true;
+    });
+    const isTime = () => readdirSync(machine.dataDir).some((name) => name.includes('before-restore'));
+    while (!ended && !isTime()) await new Promise(setImmediate);
+    program.kill('SIGKILL');
+    await program.exitCode;
+    expect(await findings(machine)).toEqual(whole);
+    expect((await restoration(machine, ['--yes', backup])).code).toBe(0);
+    expect(await findings(machine)).toEqual(whole);
   });
 
   it('records what it did, and the store that it restored knows what the one before knew', async () => {
