@@ -7,7 +7,7 @@ import type { RunJob, Sealer } from '../kms/secret-access-keys';
 import { assertOwner } from '../store/owner';
 import { ROOT } from '../store/principals';
 import { openStore, type Store, storeExists } from '../store/store';
-import type { SigningToken } from '../store-audit';
+import { type Signature, signatureOf } from '../store-audit';
 import { tokenAddress } from '../token-address';
 
 const JOB_DEADLINE_MS = 30_000;
@@ -15,8 +15,8 @@ const JOB_DEADLINE_MS = 30_000;
 export interface Place<C extends StoreConfig> {
   readonly config: C;
   readonly store: Store;
-  /** Where it is open. */
-  readonly token?: SigningToken;
+  /** Where the token is open. */
+  readonly signature?: Signature;
 }
 
 /**
@@ -54,16 +54,17 @@ export async function withStore<C extends StoreConfig>(
  */
 export async function withSealer<C extends Config>(
   { config, store }: Place<C>,
-  work: (sealer: Sealer, place: Place<C>) => Promise<void>,
+  work: (sealer: Sealer, place: Place<C>) => Promise<unknown>,
 ): Promise<void> {
   const { id: storeId, serviceKey } = await store.identity.read();
   // Never made here: a token that lacks it is not this store's.
   const identity = { id: storeId, serviceKey: { id: serviceKey.id, mayCreate: false } };
   try {
-    const { trouble } = await inspectToken(tokenAddress(config, identity), (worker) => {
+    const { trouble } = await inspectToken(tokenAddress(config, identity), async (worker) => {
       const run: RunJob = async (name, input) => (await worker.run(name, input, JOB_DEADLINE_MS)).output;
       const serial = worker.report?.token.serial ?? '';
-      return work({ run, storeId, serviceKey: serviceKey.id }, { config, store, token: { serial, run } });
+      const signature = await signatureOf(store, { serial, run });
+      await work({ run, storeId, serviceKey: serviceKey.id }, { config, store, signature });
     });
     if (trouble) throw trouble;
   } catch (error) {

@@ -5,8 +5,7 @@ import type { Audit, Reservation } from '../audit/audit';
 import { type AuditEntry, recordBound } from '../audit/entry';
 import type { StoreConfig } from '../config/load';
 import { KmsError, type KmsErrorCode, StartError } from '../errors';
-import { openStoreAudit } from '../store-audit';
-import type { Place } from './place';
+import { type HeadStore, openStoreAudit, type Signature } from '../store-audit';
 
 export type Details = Readonly<Record<string, string | number>>;
 
@@ -16,6 +15,13 @@ export interface Change {
   readonly operation: string;
   /** No secrets. */
   readonly details: Details;
+}
+
+/** The data directory, what knows the heads of the chains in it, and the token where it is open. */
+export interface RecordPlace {
+  readonly config: Pick<StoreConfig, 'dataDir'>;
+  readonly store: HeadStore;
+  readonly signature?: Signature;
 }
 
 /** A command writes one record. */
@@ -30,20 +36,22 @@ const FAILURES: readonly KmsErrorCode[] = ['KEY_UNAVAILABLE', 'TOKEN_TIMEOUT', '
  * the token signs where it is open; the store holds its head in any case.
  *
  * @param detailsOf what is to be recorded besides, once it is known
+ * @returns what `work` does
  * @throws StartError, KmsError AUDIT_UNAVAILABLE where it cannot be recorded, and whatever `work` throws
  */
 export async function recorded<T>(
-  place: Place<StoreConfig>,
+  place: RecordPlace,
   change: Change,
   work: () => Promise<T>,
   detailsOf: (done: T) => Details = () => ({}),
-): Promise<void> {
+): Promise<T> {
   const audit = await openChain(place);
   try {
     const reservation = await audit.reserve(recordBound(0));
     try {
       const done = await work();
       await recordDone(reservation, { ...change, details: { ...change.details, ...detailsOf(done) } });
+      return done;
     } catch (error) {
       if (!(error instanceof NotRecorded)) await reservation.record(entryOf(change, outcomeOf(error)));
       throw error;
@@ -54,7 +62,7 @@ export async function recorded<T>(
 }
 
 /** The change was made, and cannot be recorded: room was made for it, so the disk must be broken. */
-class NotRecorded extends StartError {}
+export class NotRecorded extends StartError {}
 
 async function recordDone(reservation: Reservation, change: Change): Promise<void> {
   try {
@@ -65,10 +73,10 @@ async function recordDone(reservation: Reservation, change: Change): Promise<voi
   }
 }
 
-const openChain = ({ config: { dataDir }, store, token }: Place<StoreConfig>): Promise<Audit> =>
+const openChain = ({ config: { dataDir }, store, signature }: RecordPlace): Promise<Audit> =>
   openStoreAudit(store, {
     dataDir,
-    ...(token && { token }),
+    ...(signature && { signature }),
     ...CHAIN_BYTES,
     checkpointEvery: NO_CHECKPOINTS,
     onTrouble: (message) => process.stderr.write(`p11kms: ${message}\n`),
