@@ -66,7 +66,7 @@ it('a key has the default policy until another is put', async () => {
 it('a key can be made with a policy', async () => {
   const Policy = policyOf({ Sid: 'from the beginning' });
   expect(await getPolicy(await createKey({ Policy }))).toMatchObject({ Policy });
-  const locked = policyOf({ Principal: { AWS: '444455556666' } });
+  const locked = policyOf({ Action: 'kms:GetKeyPolicy' });
   const KeyId = await createKey({ Policy: locked, BypassPolicyLockoutSafetyCheck: true });
   expect(await getPolicy(KeyId)).toMatchObject({ Policy: locked });
 });
@@ -156,10 +156,17 @@ describe('a policy is refused', () => {
 it('the safety check can be bypassed, the grammar cannot', async () => {
   const KeyId = await createKey();
   const bypass = { BypassPolicyLockoutSafetyCheck: true };
-  const locked = policyOf({ Effect: 'Deny' });
+  expect(await exceptionOf(putPolicy(KeyId, '[]', bypass))).toBe('MalformedPolicyDocumentException');
+  const locked = policyOf({ Action: 'kms:GetKeyPolicy' });
   await putPolicy(KeyId, locked, bypass);
   expect((await getPolicy(KeyId)).Policy).toBe(locked);
-  expect(await exceptionOf(putPolicy(KeyId, '[]', bypass))).toBe('MalformedPolicyDocumentException');
+  // Now it is too late, even for the root principal.
+  for (const options of [{}, bypass]) {
+    expect(await refusalOf(putPolicy(KeyId, policyOf({}), options))).toMatchObject({
+      name: 'AccessDeniedException',
+      message: `User: ${ROOT} is not authorized to perform: kms:PutKeyPolicy on resource: ${PREFIX}:key/${KeyId} because no resource-based policy allows the kms:PutKeyPolicy action`,
+    });
+  }
 });
 
 describe.each([

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EveryOperation } from '../support/every-operation';
 import { type LogLine, type Server, startServer } from '../support/server';
@@ -70,7 +70,7 @@ it('the search finds a secret in every form in which one could be printed', () =
   for (const form of forms) expect(traces(secret).some((trace) => `"${form}"`.includes(trace))).toBe(true);
 });
 
-it('no plaintext, private key, ciphertext, context, grant token or PIN is in anything that the server printed', () => {
+it('no plaintext, private key, ciphertext, context, grant token, secret access key, signature or PIN is in anything that the server printed', () => {
   const output = server.output();
   expect(driven.secrets.size).toBeGreaterThan(20);
   for (const [what, secret] of driven.secrets) {
@@ -90,6 +90,9 @@ it('the call succeeded and failed in all the ways that the log tells apart', () 
     'DisabledException',
     'InvalidGrantTokenException',
     'UnknownOperationException',
+    'UnrecognizedClientException',
+    'IncompleteSignatureException',
+    'InvalidSignatureException',
     'KMSInternalException',
     'DependencyTimeoutException',
   ]) {
@@ -128,6 +131,15 @@ it.each(OPERATIONS)('the line of %s has what its reader needs', (name) => {
 it('the line of a failure has the key too, where one was found', () => {
   const failed = requests().filter(({ outcome }) => outcome === 'InvalidCiphertextException');
   expect(failed.some((line) => line.keyId === driven.keyId)).toBe(true);
+});
+
+it('the audit record has the context, and nothing else of what is secret', () => {
+  const directory = join(site.dataDir, 'audit');
+  const record = readdirSync(directory).map((name) => readFileSync(join(directory, name), 'latin1'));
+  const found = [...driven.secrets]
+    .filter(([, secret]) => traces(secret).some((trace) => record.some((text) => text.includes(trace))))
+    .map(([what]) => what);
+  expect(found).toEqual(['context key', 'context value']);
 });
 
 it('the store holds no secret either', () => {

@@ -1,8 +1,10 @@
 import { createPublicKey } from 'node:crypto';
-import { cpSync, existsSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, realpathSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { readCredentials } from '../support/credentials';
+import { sendRaw } from '../support/kms-client';
 import { freePort, Program, runToEnd } from '../support/program';
 
 const root = resolve(__dirname, '../..');
@@ -65,6 +67,11 @@ describe('npm start', () => {
 
     const [curl, doctor] = program.output.split('\n').filter((line) => /^ {2}(curl|\. )/.test(line));
     expect(curl).toContain(url);
+    // What signs the request is where nobody else can read it.
+    const { secretAccessKey } = readCredentials(join(parent, 'one/credentials'));
+    expect(program.output).not.toContain(secretAccessKey);
+    expect(statSync(join(parent, 'one/credentials.curl')).mode & 0o777).toBe(0o600);
+    expect(statSync(join(parent, 'one/credentials')).mode & 0o777).toBe(0o600);
     const repeated = await paste(curl);
     expect(JSON.parse(repeated.output)).toMatchObject({ KeyPairSpec: 'ECC_NIST_P256', KeyId: answer.KeyId });
     expect(JSON.parse(repeated.output).PublicKey).not.toBe(answer.PublicKey);
@@ -124,12 +131,9 @@ describe('npm start', () => {
     await program.printed('p11kms is ready');
     // Longer than the example of another token takes.
     await delay(1_000);
-    const keys = await fetch(url, {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/x-amz-json-1.1', 'X-Amz-Target': 'TrentService.ListKeys' },
-      body: '{}',
-    });
-    expect(await keys.json()).toMatchObject({ Keys: [] });
+    const credentials = readCredentials(join(parent, 'ours/credentials'));
+    const keys = await sendRaw({ url, credentials }, 'ListKeys', '{}');
+    expect(keys.json()).toMatchObject({ Keys: [] });
     program.kill('SIGTERM');
     expect(await program.exitCode).toBe(0);
     expect(program.output).not.toContain('GenerateDataKeyPair');

@@ -29,7 +29,7 @@ import {
   UpdateAliasCommand,
   UpdateKeyDescriptionCommand,
 } from '@aws-sdk/client-kms';
-import { get, kmsClient, refusalOf, sendRaw } from './kms-client';
+import { get, kmsClient, refusalOf, send, sendRaw, sign } from './kms-client';
 import { workersReady } from './metrics';
 import type { Shim } from './pkcs11-shim';
 import type { Server } from './server';
@@ -62,6 +62,16 @@ export class EveryOperation {
     private readonly shim: Shim,
   ) {
     this.client = kmsClient(server);
+    this.secrets.set('secret access key', Buffer.from(server.credentials.secretAccessKey));
+    this.client.middlewareStack.add(
+      (next) => (args) => {
+        const { headers } = args.request as { headers: Record<string, string> };
+        this.keepSignature(headers.authorization);
+        return next(args);
+      },
+      // After the one that signs.
+      { step: 'finalizeRequest', priority: 'low' },
+    );
   }
 
   async run(): Promise<void> {
@@ -73,6 +83,7 @@ export class EveryOperation {
     await this.data();
     await this.pairs();
     await this.refusals();
+    await this.strangers();
     await this.tokenFailures();
   }
 
@@ -81,6 +92,11 @@ export class EveryOperation {
     expect(bytes.length).toBeGreaterThan(0);
     this.secrets.set(`${what} (${this.secrets.size})`, bytes);
     return bytes;
+  }
+
+  private keepSignature(authorization = ''): void {
+    const signature = /Signature=([0-9a-f]{64})$/.exec(authorization)?.[1] ?? '';
+    this.keep('signature', Buffer.from(signature, 'hex'));
   }
 
   private encrypt() {
@@ -199,6 +215,27 @@ export class EveryOperation {
     const contentType = `text/${plaintext.slice(0, 60).replaceAll('/', '')}`;
     await sendRaw(server, 'Encrypt', '{}', { contentType });
     await get(server, `/${encodeURIComponent(plaintext)}`);
+  }
+
+  /** Requests whose signatures are refused. */
+  private async strangers(): Promise<void> {
+    const { url, credentials } = this.server;
+    const headers = {
+      'content-type': 'application/x-amz-json-1.1',
+      'x-amz-target': 'TrentService.ListKeys',
+    };
+    const signed = await sign(url, credentials, headers, '{}');
+    const { authorization = '' } = signed;
+    this.keepSignature(authorization);
+    const nobody = { ...credentials, accessKeyId: 'AKIAIOSFODNN7EXAMPLE' };
+    const { authorization: unknown = '' } = await sign(url, nobody, headers, '{}');
+    this.keepSignature(unknown);
+    const half = authorization.replace('SignedHeaders=', '');
+    const swapped = authorization.replace(credentials.accessKeyId, credentials.secretAccessKey);
+    for (const other of [unknown, half, swapped, credentials.secretAccessKey]) {
+      expect((await send(this.server, { ...signed, authorization: other }, '{}')).status).toBe(400);
+    }
+    expect((await send(this.server, signed, '{ }')).status).toBe(400);
   }
 
   /** Requests that fail because the token does, in every way that leaves a trace in the log. */

@@ -10,8 +10,8 @@ import { createSoftHsm, SOFTHSM_MODULE, type SoftHsm } from './softhsm';
 export interface Site {
   readonly token: SoftHsm;
   readonly dataDir: string;
-  /** Where the root principal's access key may be: which service makes it is not known before. */
-  readonly credentialsFiles: readonly string[];
+  /** Where the root principal's access key may be, in a list for all neighbours: any of them may be the first to start. */
+  readonly credentialsFiles: string[];
   /** The environment in which p11kms finds both. */
   readonly env: Readonly<Record<string, string>>;
 }
@@ -45,8 +45,8 @@ export interface PostgresSite extends Site {
 /** Another machine's: the same token and, where that is a database, the same store, with a data directory of its own. */
 export function neighbour(site: Site): Site {
   const dataDir = newDataDir();
-  const credentialsFiles = [join(dataDir, 'credentials'), ...site.credentialsFiles];
-  return { ...site, dataDir, credentialsFiles, env: { ...site.env, P11KMS_DATA_DIR: dataDir } };
+  site.credentialsFiles.push(join(dataDir, 'credentials'));
+  return { ...site, dataDir, env: { ...site.env, P11KMS_DATA_DIR: dataDir } };
 }
 
 /** A site of these two, which others remove. */

@@ -110,7 +110,7 @@ describe('data keys', () => {
     const call = newCall();
     const request = { keyId: key.id, bytes: 32, authenticated: TENANT, dryRun: false };
     const dataKey = await generateDataKey(kms, call, request);
-    expect(call).toEqual({ ...newCall(), keyId: key.id, tokenMs: JOB_MS });
+    expect(call).toMatchObject({ keyId: key.id, tokenMs: JOB_MS });
     expect(dataKey.key).toEqual(key);
     expect(dataKey.plaintext).toHaveLength(32);
     const { ciphertext } = dataKey;

@@ -46,7 +46,11 @@ describe('keys', () => {
     expect(bodyOf(answer)).toEqual({ KeyMetadata: METADATA });
 
     await call('CreateKey', {});
-    expect(keys.createKey).toHaveBeenLastCalledWith(KMS, CALL, { description: '', tags: new Map() });
+    expect(keys.createKey).toHaveBeenLastCalledWith(KMS, CALL, {
+      description: '',
+      tags: new Map(),
+      bypass: false,
+    });
   });
 
   it('DescribeKey', async () => {
