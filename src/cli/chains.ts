@@ -1,8 +1,8 @@
 /** The chains of the audit record, when a store takes the place of another. */
 import type { Head, Heads } from '../audit/audit';
 import { verifyAudit } from '../audit/verify';
-import { auditDirectory } from '../store-audit';
 import { openStore, type Store, storeExists } from '../store/store';
+import { auditDirectory } from '../store-audit';
 import { createProgress } from './progress';
 
 /** What became of the chains that the restored store did not know. */
