@@ -20,7 +20,7 @@ import { type ServiceRecord, serviceRecord } from './service-record';
 import type { StoreIdentity } from './store/identity';
 import { lockDataDirectory } from './store/lock';
 import { openStore, type Store } from './store/store';
-import { openStoreAudit } from './store-audit';
+import { openStoreAudit, signatureOf } from './store-audit';
 import type { Logger } from './telemetry/logger';
 import { createMetrics } from './telemetry/metrics';
 import { tokenObserver } from './telemetry/token-observer';
@@ -68,7 +68,7 @@ export async function startService(
       dataDir: config.dataDir,
       ...config.audit,
       stepBytes: AUDIT_STEP_BYTES,
-      token: { serial: token.report.token.serial, run: token.run },
+      signature: await signatureOf(store, { serial: token.report.token.serial, run: token.run }),
       onTrouble: (message, error) => logger.error(message, { error }),
     });
     audit = records;

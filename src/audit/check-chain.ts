@@ -66,7 +66,6 @@ export class ChainCheck {
     this.#links.end();
     this.#atEnd(files.at(-1));
     const state = this.#end ? 'closed' : isOpen ? 'open' : 'broken-off';
-    const { sequence } = this.last;
     const { signedUpTo } = this.#signatures;
     const unsignedLines = this.#unsigned();
     return {
@@ -74,7 +73,7 @@ export class ChainCheck {
       state,
       files: files.length,
       records: this.#records,
-      sequence,
+      ...this.last,
       signedUpTo,
       unsignedLines,
       ...this.#times,

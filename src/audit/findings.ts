@@ -38,6 +38,7 @@ export interface ChainReport {
   readonly records: number;
   /** Of the last line. */
   readonly sequence: number;
+  readonly hash: string;
   /** The last line that a good signature covers; 0 where there is none. */
   readonly signedUpTo: number;
   /** Lines that none covers, and that are no signature themselves. */

@@ -1,14 +1,16 @@
 /** `p11kms doctor`: what the token is, what it can do, and whether the service can run on it. */
 import { loadConfig } from '../config/load';
-import { EXIT, StartError } from '../errors';
+import { EXIT, KmsError, StartError } from '../errors';
 import type { TokenObject } from '../hsm/jobs';
 import { inspectToken } from '../hsm/token';
 import type { WorkerProcess } from '../hsm/worker-process';
 import { labelPrefix } from '../kms/object-label';
+import { assertOwner } from '../store/owner';
 import { openStore, type Store, storeExists } from '../store/store';
 import { tokenAddress } from '../token-address';
 import type { Diagnosis } from './diagnosis';
 import { doctorText } from './doctor-text';
+import { removeObjects } from './remove-objects';
 
 export interface DoctorOptions {
   readonly json?: true;
@@ -21,7 +23,8 @@ const JOB_DEADLINE_MS = 30_000;
 /**
  * Prints the diagnosis and returns the exit code: 0 where the service can run.
  *
- * @throws StartError for settings that cannot be used, or an object that may not be removed
+ * @throws StartError for settings that cannot be used
+ * @throws KmsError for an object that may not be removed, or a removal that cannot be recorded
  */
 export async function doctor({ json, remove = [] }: DoctorOptions): Promise<number> {
   if (json) return printJson(remove);
@@ -38,9 +41,9 @@ async function printJson(remove: readonly string[]): Promise<number> {
     print(diagnosis);
     return exitCode;
   } catch (error) {
-    if (!(error instanceof StartError)) throw error;
+    if (!(error instanceof StartError || error instanceof KmsError)) throw error;
     print({ canRun: false, trouble: error.message });
-    return error.exitCode;
+    return error instanceof StartError ? error.exitCode : EXIT.failed;
   }
 }
 
@@ -48,17 +51,21 @@ async function diagnose(remove: readonly string[]): Promise<{ diagnosis: Diagnos
   const config = loadConfig(process.env);
   const { dataDir, database } = config;
   const address = database ?? dataDir;
+  if (remove.length > 0) assertOwner(dataDir);
   // A look must not make a store where there is none.
   const store = (await storeExists(address)) ? await openStore(address) : undefined;
+  if (!store && remove.length > 0) {
+    throw new StartError(`there is no store in ${database?.name ?? dataDir}: nothing was removed`);
+  }
   try {
     const identity = await store?.identity.read();
     // A service key that nobody has seen yet is the service's to make.
     const tied = identity && !identity.serviceKey.mayCreate ? identity : undefined;
     let unknownObjects: readonly TokenObject[] = [];
     const { report, trouble } = await inspectToken(tokenAddress(config, tied), async (worker) => {
-      if (store && identity)
-        unknownObjects = await findUnknown(worker, store, identity.id, identity.serviceKey.id);
-      await removeObjects(worker, unknownObjects, remove);
+      if (!store || !identity) return;
+      unknownObjects = await findUnknown(worker, store, identity.id, identity.serviceKey.id);
+      await removeObjects({ config, store }, worker, unknownObjects, remove);
     });
     const diagnosis: Diagnosis = {
       canRun: !trouble,
@@ -86,21 +93,4 @@ async function findUnknown(
   const { output } = await worker.run('listObjects', { labelPrefix: labelPrefix(storeId) }, JOB_DEADLINE_MS);
   const known = await store.versions.objects();
   return output.objects.filter(({ id }) => id !== serviceKeyId && !known.has(id));
-}
-
-/** Only what is named, and only what no row knows: on the token nothing can be brought back. */
-async function removeObjects(
-  worker: WorkerProcess,
-  unknown: readonly TokenObject[],
-  ids: readonly string[],
-): Promise<void> {
-  if (ids.length === 0) return;
-  const stranger = ids.find((id) => !unknown.some((object) => object.id === id));
-  if (stranger) {
-    throw new StartError(
-      `${stranger} is not among the objects of this store that no row knows: nothing was removed`,
-      EXIT.failed,
-    );
-  }
-  await worker.run('destroyObjects', { ids }, JOB_DEADLINE_MS);
 }

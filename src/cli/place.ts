@@ -3,10 +3,11 @@ import type { Config, StoreConfig } from '../config/load';
 import { StartError } from '../errors';
 import { inspectToken } from '../hsm/token';
 import { WorkerGone } from '../hsm/worker-process';
-import type { Sealer } from '../kms/secret-access-keys';
+import type { RunJob, Sealer } from '../kms/secret-access-keys';
 import { assertOwner } from '../store/owner';
 import { ROOT } from '../store/principals';
 import { openStore, type Store, storeExists } from '../store/store';
+import { type Signature, signatureOf } from '../store-audit';
 import { tokenAddress } from '../token-address';
 
 const JOB_DEADLINE_MS = 30_000;
@@ -14,6 +15,8 @@ const JOB_DEADLINE_MS = 30_000;
 export interface Place<C extends StoreConfig> {
   readonly config: C;
   readonly store: Store;
+  /** Where the token is open. */
+  readonly signature?: Signature;
 }
 
 /**
@@ -49,21 +52,20 @@ export async function withStore<C extends StoreConfig>(
  *
  * @throws StartError
  */
-export async function withSealer(
-  { config, store }: Place<Config>,
-  work: (sealer: Sealer) => Promise<void>,
+export async function withSealer<C extends Config>(
+  { config, store }: Place<C>,
+  work: (sealer: Sealer, place: Place<C>) => Promise<unknown>,
 ): Promise<void> {
   const { id: storeId, serviceKey } = await store.identity.read();
   // Never made here: a token that lacks it is not this store's.
   const identity = { id: storeId, serviceKey: { id: serviceKey.id, mayCreate: false } };
   try {
-    const { trouble } = await inspectToken(tokenAddress(config, identity), (worker) =>
-      work({
-        run: async (name, input) => (await worker.run(name, input, JOB_DEADLINE_MS)).output,
-        storeId,
-        serviceKey: serviceKey.id,
-      }),
-    );
+    const { trouble } = await inspectToken(tokenAddress(config, identity), async (worker) => {
+      const run: RunJob = async (name, input) => (await worker.run(name, input, JOB_DEADLINE_MS)).output;
+      const serial = worker.report?.token.serial ?? '';
+      const signature = await signatureOf(store, { serial, run });
+      await work({ run, storeId, serviceKey: serviceKey.id }, { config, store, signature });
+    });
     if (trouble) throw trouble;
   } catch (error) {
     if (!(error instanceof WorkerGone)) throw error;

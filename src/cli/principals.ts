@@ -33,7 +33,7 @@ export async function create(name: string, options: CreateOptions): Promise<void
       principals.createPrincipal(place.store.principals, principal),
     );
     const noWayIn = `It has neither access key nor certificate: p11kms principals rotate-key ${name} makes it an access key`;
-    print(...created(place.config, name), ...(certificateSubject === undefined ? [noWayIn] : []));
+    print(...created(place.config, name, certificateSubject === undefined ? noWayIn : undefined));
   });
 }
 
@@ -43,9 +43,9 @@ async function createWithAccessKey(principal: principals.NewPrincipal, file: str
     await principals.checkNewPrincipal(place.store.principals, principal);
     assertNew(file);
     const change = { operation: 'CreatePrincipal', details: { ...principal } };
-    await withSealer(place, (sealer) =>
+    await withSealer(place, (sealer, withToken) =>
       recorded(
-        place,
+        withToken,
         change,
         () =>
           principals.createPrincipal(place.store.principals, principal, {
@@ -55,7 +55,7 @@ async function createWithAccessKey(principal: principals.NewPrincipal, file: str
         keyDetails,
       ),
     );
-    print(...created(place.config, name), written(file, name));
+    print(...created(place.config, name, written(file, name)));
   });
 }
 
@@ -81,9 +81,9 @@ export async function remove(name: string, { yes }: { readonly yes?: true }): Pr
     const principal = await principals.findPrincipal(place.store.principals, name);
     if (!yes && principal.name !== ROOT) {
       const keys = principals.liveAccessKeys(principal).map(({ id }) => id);
+      const who = keys.length > 0 ? `${principal.name} (${keys.join(', ')})` : principal.name;
       throw new StartError(
-        `nothing was deleted. ${principal.name} has ${keys.join(' and ') || 'no access key'}, which would stop working ` +
-          'at once, and there is no way back: add --yes to delete it',
+        `nothing was deleted. Whoever is ${who} could not call any more, at once and for good: add --yes to delete it`,
       );
     }
     const change = { operation: 'DeletePrincipal', details: { name: principal.name } };
@@ -111,9 +111,9 @@ export async function rotateKey(name: string, { grace, credentialsFile }: Rotate
       operation: 'RotateAccessKey',
       details: { name: principal.name, graceSeconds: graceMs / 1_000 },
     };
-    await withSealer(place, (sealer) =>
+    await withSealer(place, (sealer, withToken) =>
       recorded(
-        place,
+        withToken,
         change,
         () => principals.rotateAccessKey(store.principals, principal.name, graceMs, { sealer, deliver }),
         keyDetails,
@@ -188,8 +188,9 @@ const defaultFile = (name: string): string => join('.', `${name}.credentials`);
 
 const keyDetails = (accessKey: string | undefined) => (accessKey === undefined ? {} : { accessKey });
 
-const created = ({ arnPrefix }: AccountConfig, name: string): string[] => [
+const created = ({ arnPrefix }: AccountConfig, name: string, way: string | undefined): string[] => [
   `created ${name}: ${createArns(arnPrefix).user(name)}`,
+  ...(way === undefined ? [] : [way]),
   `It may do nothing yet, unless a key policy or a grant names it: p11kms principals attach-policy ${name} POLICY-NAME FILE`,
 ];
 

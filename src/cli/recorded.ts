@@ -5,8 +5,7 @@ import type { Audit, Reservation } from '../audit/audit';
 import { type AuditEntry, recordBound } from '../audit/entry';
 import type { StoreConfig } from '../config/load';
 import { KmsError, type KmsErrorCode, StartError } from '../errors';
-import type { Store } from '../store/store';
-import { openStoreAudit } from '../store-audit';
+import { type HeadStore, openStoreAudit, type Signature } from '../store-audit';
 
 export type Details = Readonly<Record<string, string | number>>;
 
@@ -18,6 +17,13 @@ export interface Change {
   readonly details: Details;
 }
 
+/** The data directory, what knows the heads of the chains in it, and the token where it is open. */
+export interface RecordPlace {
+  readonly config: Pick<StoreConfig, 'dataDir'>;
+  readonly store: HeadStore;
+  readonly signature?: Signature;
+}
+
 /** A command writes one record. */
 const CHAIN_BYTES = { fileBytes: 1 << 20, stepBytes: 1 << 14 } as const;
 const NO_CHECKPOINTS = 1_000;
@@ -26,24 +32,26 @@ const NO_CHECKPOINTS = 1_000;
 const FAILURES: readonly KmsErrorCode[] = ['KEY_UNAVAILABLE', 'TOKEN_TIMEOUT', 'THROTTLED', 'INTERNAL'];
 
 /**
- * Makes a change: with room for its record before, and the record on disk after. A command has a chain of its own, and
- * no signature on it: the store holds its head.
+ * Makes a change: with room for its record before, and the record on disk after. A command has a chain of its own, which
+ * the token signs where it is open; the store holds its head in any case.
  *
  * @param detailsOf what is to be recorded besides, once it is known
+ * @returns what `work` does
  * @throws StartError, KmsError AUDIT_UNAVAILABLE where it cannot be recorded, and whatever `work` throws
  */
 export async function recorded<T>(
-  { config, store }: { readonly config: StoreConfig; readonly store: Store },
+  place: RecordPlace,
   change: Change,
   work: () => Promise<T>,
   detailsOf: (done: T) => Details = () => ({}),
-): Promise<void> {
-  const audit = await openChain(config, store);
+): Promise<T> {
+  const audit = await openChain(place);
   try {
     const reservation = await audit.reserve(recordBound(0));
     try {
       const done = await work();
       await recordDone(reservation, { ...change, details: { ...change.details, ...detailsOf(done) } });
+      return done;
     } catch (error) {
       if (!(error instanceof NotRecorded)) await reservation.record(entryOf(change, outcomeOf(error)));
       throw error;
@@ -54,7 +62,7 @@ export async function recorded<T>(
 }
 
 /** The change was made, and cannot be recorded: room was made for it, so the disk must be broken. */
-class NotRecorded extends StartError {}
+export class NotRecorded extends StartError {}
 
 async function recordDone(reservation: Reservation, change: Change): Promise<void> {
   try {
@@ -65,9 +73,10 @@ async function recordDone(reservation: Reservation, change: Change): Promise<voi
   }
 }
 
-const openChain = ({ dataDir }: StoreConfig, store: Store): Promise<Audit> =>
+const openChain = ({ config: { dataDir }, store, signature }: RecordPlace): Promise<Audit> =>
   openStoreAudit(store, {
     dataDir,
+    ...(signature && { signature }),
     ...CHAIN_BYTES,
     checkpointEvery: NO_CHECKPOINTS,
     onTrouble: (message) => process.stderr.write(`p11kms: ${message}\n`),

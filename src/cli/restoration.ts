@@ -1,4 +1,5 @@
 import type { Differences } from '../kms/recovery';
+import type { Chains } from './chains';
 
 /** Everything that restore found and did; `--json` prints it as it is. */
 export interface Restoration extends Differences {
@@ -27,6 +28,8 @@ export interface Restoration extends Differences {
   readonly finished: readonly VersionName[];
   /** Versions that were being made, and are not on the token. */
   readonly forgotten: readonly VersionName[];
+  /** Chains of the audit record that the backup does not know; absent where nothing was changed. */
+  readonly chains?: Chains;
 }
 
 interface VersionName {

@@ -30,6 +30,7 @@ export function restoreText(restoration: Restoration): string {
       forgotten.map(version),
     ),
     section('Keys', [[keys(restoration)]]),
+    ...auditRecord(restoration),
     ...(restoration.previousStore
       ? [section('The store that was there', [[restoration.previousStore]])]
       : []),
@@ -73,6 +74,20 @@ function keys({ keys: { total, toRotate } }: Restoration): string {
   const all = total === 1 ? '1 key' : `${total} keys`;
   if (toRotate === 0) return `${all}; none is due for rotation by its count of AES-GCM calls`;
   return `${all}; ${toRotate} will be rotated at the next encryption, as the calls since the backup are not known`;
+}
+
+function auditRecord({ chains }: Restoration): string[] {
+  if (!chains || chains.adopted + chains.doubtful.length === 0) return [];
+  const { adopted, doubtful } = chains;
+  const counted = adopted === 1 ? '1 chain' : `${adopted} chains`;
+  return [
+    section('The audit record', [
+      ...(adopted > 0
+        ? [[`${counted} begun after the backup, without fault as far as can be seen: adopted`]]
+        : []),
+      ...doubtful.map((chain) => [`${chain} is not whole, and was not adopted: see p11kms audit verify`]),
+    ]),
+  ];
 }
 
 function verdict({ restored, check, onlyOnToken, onlyInStore }: Restoration): string {

@@ -12,6 +12,8 @@ import type { Adjustments } from '../store/recovery';
 import { stageStore } from '../store/staging';
 import { openStore, type Store, storeExists } from '../store/store';
 import { tokenAddress } from '../token-address';
+import { adoptChains, passHeads } from './chains';
+import { type Change, type Details, NotRecorded, recorded } from './recorded';
 import type { Restoration } from './restoration';
 import { restoreText } from './restore-text';
 
@@ -24,6 +26,8 @@ export interface RestoreOptions {
 }
 
 const JOB_DEADLINE_MS = 30_000;
+/** A path may be longer than a record can hold. */
+const FROM_CHARACTERS = 400;
 
 /**
  * Restores, prints what was found and done, and returns the exit code: 3 where store and token know different keys
@@ -47,7 +51,7 @@ async function printJson(file: string | undefined, options: RestoreOptions): Pro
     return exitCodeOf(restoration);
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
-    print({ restored: false, trouble: error.message });
+    print({ restored: error instanceof NotRecorded, trouble: error.message });
     return error.exitCode;
   }
 }
@@ -100,13 +104,24 @@ async function restoreFrom(
 }
 
 async function restoreFile(file: string, config: Config, options: RestoreOptions): Promise<Restoration> {
-  const staged = await stageStore(file, config.dataDir, options.check === true);
+  const { dataDir } = config;
+  const staged = await stageStore(file, dataDir, options.check === true);
   try {
     const { restoration, adjustments } = await examine(file, staged.store, config, options);
     if (!restoration.restored) return restoration;
-    await staged.store.recovery.adjust(adjustments);
-    const previousStore = await staged.putInPlace();
-    return { ...restoration, ...(previousStore && { previousStore }) };
+    const { heads, passOn, settle } = await passHeads(staged.store, dataDir);
+    const replace = async () => {
+      await staged.store.recovery.adjust(adjustments);
+      const chains = await passOn();
+      const previousStore = await staged.putInPlace();
+      return { ...restoration, chains, ...(previousStore && { previousStore }) };
+    };
+    const place = { config, store: { identity: staged.store.identity, audit: heads } };
+    try {
+      return await recorded(place, changeOf(restoration), replace, chainDetails);
+    } finally {
+      await settle();
+    }
   } finally {
     await staged.discard();
   }
@@ -125,12 +140,42 @@ async function restoreInPlace(config: Config, options: RestoreOptions): Promise<
       throw new StartError(`another p11kms is connected to ${name}: stop all services first`);
     return await store.exclusively('token-objects', async () => {
       const { restoration, adjustments } = await examine(name, store, config, options);
-      if (restoration.restored) await store.recovery.adjust(adjustments);
-      return restoration;
+      if (!restoration.restored) return restoration;
+      const adjust = async () => {
+        const chains = await adoptChains(store, dataDir);
+        await store.recovery.adjust(adjustments);
+        return { ...restoration, chains };
+      };
+      return recorded({ config, store }, changeOf(restoration), adjust, chainDetails);
     });
   } finally {
     await store.close();
   }
+}
+
+function changeOf(restoration: Restoration): Change {
+  const { store, keys, onlyOnToken, onlyInStore, deletions, finished, forgotten } = restoration;
+  return {
+    operation: 'RestoreStore',
+    details: {
+      from: store.from.slice(0, FROM_CHARACTERS),
+      store: store.id,
+      ...(store.lastHeartbeat && { lastHeartbeat: store.lastHeartbeat.toISOString() }),
+      keys: keys.total,
+      keysToRotate: keys.toRotate,
+      onlyOnToken: onlyOnToken.length,
+      onlyInStore: onlyInStore.length,
+      deletions: deletions.length,
+      finished: finished.length,
+      forgotten: forgotten.length,
+    },
+  };
+}
+
+function chainDetails({ chains }: Restoration): Details {
+  if (!chains) return {};
+  const { takenOver, adopted, doubtful } = chains;
+  return { chainsTakenOver: takenOver, chainsAdopted: adopted, chainsDoubtful: doubtful.length };
 }
 
 /** What is to be done, and whether it is. */

@@ -266,7 +266,7 @@ describe('a principal', () => {
   it('is deleted only with --yes, and then cannot call any more', async () => {
     const last = clientOf(file('app-4.credentials'));
     const { accessKeyId } = credentialsOf(file('app-4.credentials'));
-    expect(await refused(['delete', 'app'], NO_TOKEN)).toContain(`app has ${accessKeyId}, which would stop`);
+    expect(await refused(['delete', 'app'], NO_TOKEN)).toContain(`Whoever is app (${accessKeyId}) could not`);
     expect(await exceptionOf(callOf(last))).toBe('AccessDeniedException');
     await done(['delete', 'App', '--yes'], NO_TOKEN);
     await becomes(last, 'UnrecognizedClientException');
@@ -383,6 +383,16 @@ it('every change is in the audit record, with who made it and what', () => {
   expect(records.filter(({ outcome }) => outcome !== 'ok').map(({ error }) => error)).toEqual(
     expect.arrayContaining(['INVALID_REQUEST', 'StartError']),
   );
+});
+
+it('the audit record is whole, and of the commands that had the token at hand it is signed', async () => {
+  const { code, stdout } = await p11kms(['audit', 'verify', join(site.dataDir, 'audit'), '--json'], site);
+  expect({ code, verdict: JSON.parse(stdout) }).toMatchObject({ code: 0 });
+  const signed = auditFiles().filter(
+    (bytes) => bytes.includes('"protocol":"cli"') && bytes.includes('"signature"'),
+  );
+  const operations = signed.map((bytes) => /"operation":"(\w+)"/.exec(bytes.toString())?.[1]);
+  expect(new Set(operations)).toEqual(new Set(['CreatePrincipal', 'RotateAccessKey']));
 });
 
 interface Recorded {

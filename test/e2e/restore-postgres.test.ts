@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import { CreateKeyCommand, DecryptCommand, EncryptCommand, type KMSClient } from '@aws-sdk/client-kms';
+import { auditRecords, verifyAudit } from '../support/audit-log';
 import { kmsClient } from '../support/kms-client';
+import { createUser } from '../support/principals';
 import { restoration } from '../support/restoration';
 import { p11kms, type Server, startServer } from '../support/server';
 import { createPostgresSite, type PostgresSite } from '../support/site';
@@ -27,6 +29,7 @@ beforeAll(async () => {
   ciphertext = (await client.send(new EncryptCommand({ KeyId: early, Plaintext }))).CiphertextBlob;
   await site.server.run('pg_dump', '--format=custom', `--file=${dump}`, site.databaseUrl);
   late = await createKey();
+  await createUser(site, 'late');
 });
 
 // One story, told in its order.
@@ -63,6 +66,14 @@ describe('p11kms restore, for a store in PostgreSQL', () => {
       restored: true,
       keys: { total: 1, toRotate: 1 },
     });
+    // That of the principal whom the dump does not know.
+    expect(auditRecords(site).at(-1)).toMatchObject({
+      operation: 'RestoreStore',
+      outcome: 'ok',
+      details: { keys: 1, onlyOnToken: 1, chainsAdopted: 1, chainsDoubtful: 0 },
+    });
+    const there = { ...site, env: { ...site.env, ...settings } };
+    expect(await verifyAudit(there)).toMatchObject({ code: 0 });
     const restored = kmsClient(await startServer(site, settings));
     const { KeyId } = await restored.send(new DecryptCommand({ CiphertextBlob: ciphertext }));
     expect(KeyId).toContain(early);

@@ -12,6 +12,7 @@ export interface Restoration {
   readonly deletions: readonly { keyId: string; deletionDate: string }[];
   readonly finished: readonly { keyId: string; version: number }[];
   readonly forgotten: readonly { keyId: string; version: number }[];
+  readonly chains?: { readonly takenOver: number; readonly adopted: number; readonly doubtful: string[] };
 }
 
 /** Runs `p11kms restore --json`, which must print nothing else. */

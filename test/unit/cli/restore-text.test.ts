@@ -54,6 +54,18 @@ The store is restored. The service can be started.
 `);
   });
 
+  it('shows the chains of the audit record that the backup does not know', () => {
+    const chains = { takenOver: 3, adopted: 2, doubtful: ['20300131T120000Z-0123456789ab'] };
+    expect(restoreText({ ...AGREED, chains })).toContain(`
+The audit record
+  2 chains begun after the backup, without fault as far as can be seen: adopted
+  20300131T120000Z-0123456789ab is not whole, and was not adopted: see p11kms audit verify
+`);
+    expect(restoreText({ ...AGREED, chains: { ...chains, adopted: 0, doubtful: [] } })).toBe(
+      restoreText(AGREED),
+    );
+  });
+
   it('shows what token and store have alone, with what it means', () => {
     const lines = restoreText(DIFFERENT).split('\n');
     expect(lines).toEqual(
