@@ -16,7 +16,13 @@ import { diagnosis, doctor } from '../support/doctor';
 import { get, kmsClient, refusalOf } from '../support/kms-client';
 import { createShim } from '../support/pkcs11-shim';
 import { eventually, p11kms, type Server, startServer } from '../support/server';
-import { createPostgresSite, neighbour, type PostgresSite, tokenObjects } from '../support/site';
+import {
+  createPostgresSite,
+  neighbour,
+  type PostgresSite,
+  SERVICE_OBJECTS,
+  tokenObjects,
+} from '../support/site';
 
 /** What one service changes applies in the others so much later at most, and then the poll needs a moment. */
 const PROMISE_MS = 2_000;
@@ -208,7 +214,7 @@ describe('two services on one PostgreSQL and one token', () => {
   };
 
   it('start at the same time on an empty database, and make one service key', () => {
-    expect(tokenObjects(site)).toHaveLength(1);
+    expect(tokenObjects(site)).toHaveLength(SERVICE_OBJECTS);
   });
 
   it('open what the other has encrypted', async () => {

@@ -9,7 +9,7 @@ import {
 import { exceptionOf, kmsClient, refusalOf } from '../support/kms-client';
 import { workersReady } from '../support/metrics';
 import { type Server, startServer } from '../support/server';
-import { createShimSite, tokenObjects } from '../support/site';
+import { createShimSite, SERVICE_OBJECTS, tokenObjects } from '../support/site';
 
 /** CKR_FUNCTION_NOT_SUPPORTED: nothing that p11kms foresees. */
 const UNFORESEEN = 0x54;
@@ -97,7 +97,7 @@ describe('a key whose making fails', () => {
   /** Two objects for each key, and the service key. */
   async function expectNothingLeft(): Promise<void> {
     const { Keys = [] } = await client.send(new ListKeysCommand({}));
-    expect(tokenObjects(site)).toHaveLength(2 * Keys.length + 1);
+    expect(tokenObjects(site)).toHaveLength(2 * Keys.length + SERVICE_OBJECTS);
   }
 
   it.each([

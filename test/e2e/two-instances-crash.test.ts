@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as kms from '@aws-sdk/client-kms';
 import { diagnosis } from '../support/doctor';
 import { eventually } from '../support/server';
-import { tokenObjects } from '../support/site';
+import { SERVICE_OBJECTS, tokenObjects } from '../support/site';
 import {
   createKey,
   decrypt,
@@ -168,7 +168,7 @@ describe(`one of them is killed ${ROUNDS} times while both make, rotate and dest
     expect(rows.map(({ state }) => state)).toEqual(['active']);
     // SoftHSM leaves an empty file where it is killed while it makes an object.
     const whole = tokenObjects(site).filter((file) => statSync(join(site.token.directory, file)).size > 0);
-    expect(whole).toHaveLength(1 + 2 * Number(rows[0]?.count));
+    expect(whole).toHaveLength(SERVICE_OBJECTS + 2 * Number(rows[0]?.count));
     expect((await diagnosis(site)).unknownObjects).toEqual([]);
   });
 

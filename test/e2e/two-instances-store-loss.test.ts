@@ -3,7 +3,13 @@ import { diagnosis } from '../support/doctor';
 import { exceptionOf } from '../support/kms-client';
 import { createShim, type Shim } from '../support/pkcs11-shim';
 import { eventually } from '../support/server';
-import { createPostgresSite, type PostgresSite, type Site, tokenObjects } from '../support/site';
+import {
+  createPostgresSite,
+  type PostgresSite,
+  SERVICE_OBJECTS,
+  type Site,
+  tokenObjects,
+} from '../support/site';
 import {
   createKey,
   decrypt,
@@ -76,7 +82,7 @@ async function expectOrder(): Promise<void> {
   const states = await query(site, 'select distinct state from key_versions');
   expect(states).toEqual([{ state: 'active' }]);
   const [{ count } = {}] = await query(site, 'select count(*) from key_versions');
-  expect(tokenObjects(site)).toHaveLength(1 + 2 * Number(count));
+  expect(tokenObjects(site)).toHaveLength(SERVICE_OBJECTS + 2 * Number(count));
   expect((await diagnosis(site)).unknownObjects).toEqual([]);
   const keys = await query(site, 'select id from keys');
   for (const { id } of keys) {

@@ -70,6 +70,9 @@ export async function createShimSite(): Promise<Site & { readonly shim: Shim }> 
   return { ...site, shim, env: { ...site.env, ...shim.env, P11KMS_PKCS11_MODULE: shim.module } };
 }
 
+/** What the service has on the token for itself: the service key, and both halves of the key that signs the audit record. */
+export const SERVICE_OBJECTS = 3;
+
 /** The objects on the site's token: SoftHSM keeps each in a file of its own, whose names these are. */
 export function tokenObjects({ token }: Site): string[] {
   const files = readdirSync(token.directory, { recursive: true, encoding: 'utf8' });
