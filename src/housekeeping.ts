@@ -81,11 +81,11 @@ function duties(
         await destroyDueKeys(kms, drainMs, {
           onBegun(keyId) {
             logger.warn('destroying a key whose deletion is due', { keyId });
-            record.note('BeginKeyDestruction', keyId);
+            record.note('BeginKeyDestruction', { keyId });
           },
           onDestroyed(keyId) {
             logger.warn('key destroyed', { keyId });
-            record.note('DestroyKey', keyId);
+            record.note('DestroyKey', { keyId });
           },
           onFailed: failed('the destruction of a key failed'),
         });

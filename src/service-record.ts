@@ -1,4 +1,4 @@
-/** The audit record of what a service does to keys without being asked. */
+/** The audit record of what a service does without being asked. */
 import { randomUUID } from 'node:crypto';
 import type { Audit } from './audit/audit';
 import { recordBound } from './audit/entry';
@@ -14,24 +14,26 @@ export interface ServiceRecord {
    */
   assertRoom(): Promise<void>;
   /** Records what was done. */
-  note(operation: string, keyId: string, details?: Readonly<Record<string, string | number>>): void;
+  note(operation: string, about: Done): void;
+}
+
+/** What was done, and to which key. */
+interface Done {
+  readonly keyId?: string;
+  readonly details?: Readonly<Record<string, string | number>>;
 }
 
 export function serviceRecord(audit: Audit, arns: Arns, logger: Logger): ServiceRecord {
-  const record = async (
-    operation: string,
-    keyId: string,
-    details: Readonly<Record<string, string | number>>,
-  ) => {
+  const record = async (operation: string, { keyId, details }: Done) => {
     const reservation = await audit.reserve(recordBound(0));
     await reservation.record({
       time: new Date(),
       requestId: randomUUID(),
       protocol: 'service',
       operation,
-      key: arns.key(keyId as KeyId),
+      ...(keyId !== undefined && { key: arns.key(keyId as KeyId) }),
       outcome: 'ok',
-      details,
+      ...(details && { details }),
     });
   };
   return {
@@ -39,9 +41,9 @@ export function serviceRecord(audit: Audit, arns: Arns, logger: Logger): Service
       const reservation = await audit.reserve(recordBound(0));
       reservation.release();
     },
-    note(operation, keyId, details = {}) {
-      record(operation, keyId, details).catch((error: unknown) =>
-        logger.error('a change could not be recorded', { operation, keyId, error }),
+    note(operation, about) {
+      record(operation, about).catch((error: unknown) =>
+        logger.error('a change could not be recorded', { operation, ...about, error }),
       );
     },
   };

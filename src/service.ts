@@ -19,6 +19,7 @@ import { type Listeners, openListeners } from './listeners';
 import { type ServiceRecord, serviceRecord } from './service-record';
 import type { StoreIdentity } from './store/identity';
 import { lockDataDirectory } from './store/lock';
+import { ROOT } from './store/principals';
 import { openStore, type Store } from './store/store';
 import { openStoreAudit, signatureOf } from './store-audit';
 import type { Logger } from './telemetry/logger';
@@ -63,17 +64,11 @@ export async function startService(
       startToken({ ...tokenAddress(config, identity), ...config.lanes, observer, onFatal }),
     );
     const { id } = await store.identity.read();
-    await makeRoot(config, store, token, logger);
-    const records = await openStoreAudit(store, {
-      dataDir: config.dataDir,
-      ...config.audit,
-      stepBytes: AUDIT_STEP_BYTES,
-      signature: await signatureOf(store, { serial: token.report.token.serial, run: token.run }),
-      onTrouble: (message, error) => logger.error(message, { error }),
-    });
+    const records = await openRecords(config, store, token, logger);
     audit = records;
     const arns = createArns(config.arnPrefix);
     const record = serviceRecord(records, arns, logger);
+    await makeRoot(config, store, token, logger, record);
     const kms = await kmsOf(config, { store, token, storeId: id, arns }, logger, record);
     // What cannot be removed now is tried again later, and said; it must not keep the service from starting.
     await cleanUp(kms, logger).catch(() => undefined);
@@ -108,16 +103,39 @@ async function openToken(store: Store, start: (identity: StoreIdentity) => Promi
   return serviceKey.mayCreate ? store.exclusively('start', open) : open();
 }
 
+async function openRecords(
+  { dataDir, audit }: Config,
+  store: Store,
+  { report, run }: Token,
+  logger: Logger,
+): Promise<Audit> {
+  return openStoreAudit(store, {
+    dataDir,
+    ...audit,
+    stepBytes: AUDIT_STEP_BYTES,
+    signature: await signatureOf(store, { serial: report.token.serial, run }),
+    onTrouble: (message, error) => logger.error(message, { error }),
+  });
+}
+
 /** The first start makes the account's root principal; of the services that start at once, one does. */
-async function makeRoot({ dataDir }: Config, store: Store, { run }: Token, logger: Logger): Promise<void> {
+async function makeRoot(
+  { dataDir }: Config,
+  store: Store,
+  { run }: Token,
+  logger: Logger,
+  record: ServiceRecord,
+): Promise<void> {
   const { id: storeId, serviceKey } = await store.identity.read();
   const issuer = {
     sealer: { run, storeId, serviceKey: serviceKey.id },
     deliver: deliverRoot(dataDir, store),
   };
   const made = await store.exclusively('start', () => createRootPrincipal(store.principals, issuer));
-  if (made)
-    logger.info("the account's root principal was made", { credentials: rootCredentialsFile(dataDir) });
+  if (!made) return;
+  const credentials = rootCredentialsFile(dataDir);
+  logger.info("the account's root principal was made", { credentials });
+  record.note('CreatePrincipal', { details: { name: ROOT, credentials } });
 }
 
 async function kmsOf(
@@ -146,7 +164,7 @@ async function kmsOf(
     onRotated(keyId, cause) {
       logger.info('key rotated', { keyId, cause });
       // The request for the others is recorded itself.
-      if (cause !== 'on_demand') record.note('RotateKey', keyId, { cause });
+      if (cause !== 'on_demand') record.note('RotateKey', { keyId, details: { cause } });
     },
   };
 }

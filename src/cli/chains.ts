@@ -36,7 +36,7 @@ export async function passHeads(coming: Store, dataDir: string): Promise<PassedH
   let last: Head | undefined;
   return {
     heads: {
-      list: async () => [...(await coming.audit.list()), ...(before ?? [])],
+      list: async () => furthest([...(await coming.audit.list()), ...(before ?? [])]),
       async put(chain, sequence, hash) {
         last = { chain, sequence, hash };
         if (sequence > 0) return;
@@ -54,6 +54,12 @@ export async function passHeads(coming: Store, dataDir: string): Promise<PassedH
       }
     },
   };
+}
+
+/** One head of each chain. */
+function furthest(heads: readonly Head[]): readonly Head[] {
+  const ascending = [...heads].sort((one, other) => one.sequence - other.sequence);
+  return [...new Map(ascending.map((head) => [head.chain, head])).values()];
 }
 
 /** Nothing where there is no store: it is not for this to make one. */

@@ -2,6 +2,8 @@
 import { KmsError } from '../errors';
 import type { TokenObject } from '../hsm/jobs';
 import type { WorkerProcess } from '../hsm/worker-process';
+import type { Store } from '../store/store';
+import { type RunJob, signatureOf } from '../store-audit';
 import { type Details, type RecordPlace, recorded } from './recorded';
 
 const JOB_DEADLINE_MS = 30_000;
@@ -20,11 +22,15 @@ const LABELS_BYTES = 500;
  * @throws StartError, KmsError AUDIT_UNAVAILABLE where it cannot be recorded
  */
 export async function removeObjects(
-  place: RecordPlace,
+  { config, store }: Pick<RecordPlace, 'config'> & { readonly store: Store },
   worker: WorkerProcess,
   unknown: readonly TokenObject[],
   ids: readonly string[],
 ): Promise<void> {
+  if (ids.length === 0) return;
+  const run: RunJob = async (name, input) => (await worker.run(name, input, JOB_DEADLINE_MS)).output;
+  const serial = worker.report?.token.serial ?? '';
+  const place = { config, store, signature: await signatureOf(store, { serial, run }) };
   const objects = ids.map((id) => unknown.find((object) => object.id === id) ?? { id, label: '' });
   const stranger = objects.find((object) => !unknown.includes(object));
   if (stranger) {
@@ -32,7 +38,7 @@ export async function removeObjects(
   }
   for (let first = 0; first < objects.length; first += OBJECTS_PER_RECORD) {
     const some = objects.slice(first, first + OBJECTS_PER_RECORD);
-    const destroy = () => worker.run('destroyObjects', { ids: some.map(({ id }) => id) }, JOB_DEADLINE_MS);
+    const destroy = () => run('destroyObjects', { ids: some.map(({ id }) => id) });
     await recorded(place, removalOf(some), destroy);
   }
 }

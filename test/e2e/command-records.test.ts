@@ -105,7 +105,10 @@ describe('p11kms restore', () => {
     const { code, chains } = await restoration(machine, ['--yes', backup]);
     expect(code).toBe(0);
     expect(chains?.doubtful.map((chain) => file.includes(chain))).toEqual([true]);
-    expect(await findings(machine)).toEqual({ code: 3, kinds: ['changed', 'unknown-chain'] });
+    expect(await findings(machine)).toEqual({
+      code: 3,
+      kinds: expect.arrayContaining(['changed', 'unknown-chain']),
+    });
   });
 
   it('leaves a record that is whole also where it is killed', async () => {

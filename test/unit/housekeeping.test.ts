@@ -179,8 +179,8 @@ describe('what is done to keys is logged', () => {
       { level: 'warn', message: 'key destroyed', keyId: KEY_ID },
     ]);
     expect(record.note.mock.calls).toEqual([
-      ['BeginKeyDestruction', KEY_ID],
-      ['DestroyKey', KEY_ID],
+      ['BeginKeyDestruction', { keyId: KEY_ID }],
+      ['DestroyKey', { keyId: KEY_ID }],
     ]);
   });
 
