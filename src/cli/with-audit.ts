@@ -4,6 +4,7 @@ import { userInfo } from 'node:os';
 import type { Audit } from '../audit/audit';
 import { type AuditEntry, recordBound } from '../audit/entry';
 import { KmsError } from '../errors';
+import { assertOwner } from '../store/owner';
 import type { Store } from '../store/store';
 import { openStoreAudit, type StoreAuditOptions } from '../store-audit';
 
@@ -19,6 +20,7 @@ export async function withAudit<T>(
   options: Pick<StoreAuditOptions, 'dataDir' | 'token'>,
   use: (audit: Audit) => Promise<T>,
 ): Promise<T> {
+  assertOwner(options.dataDir);
   const onTrouble = (message: string, error: unknown) =>
     void process.stderr.write(`p11kms: ${message}: ${error instanceof Error ? error.message : error}\n`);
   const audit = await openStoreAudit(store, { ...options, ...SIZES, onTrouble });
