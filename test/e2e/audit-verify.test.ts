@@ -30,6 +30,8 @@ beforeAll(async () => {
   token = await fixture.open();
   store = await openStore(site.dataDir);
   atEnd(() => store.close());
+  // A store gets its identity when it is first asked for.
+  await store.identity.read();
   dir = auditDirectory(site.dataDir);
 });
 
