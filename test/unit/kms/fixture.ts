@@ -78,9 +78,9 @@ export const rootOf = ({ account, accountRoot }: Arns): Principal => ({
 const ROOT = rootOf(createArns(PREFIX));
 
 /** A request of the root principal's, unless somebody else is named. */
-export const newCall = (caller = ROOT): Call => ({
+export const newCall = (caller = ROOT, operation = 'AnOperation'): Call => ({
   requestId: 'a-request',
-  operation: 'AnOperation',
+  operation,
   caller,
   source: { address: '127.0.0.1', secure: false },
   tokenMs: 0,
