@@ -101,7 +101,8 @@ export class Chain {
   async close(): Promise<void> {
     await this.#running;
     await this.#finishing;
-    await (this.#broken ? this.#space.file.abandon() : this.#finish(this.#space.file));
+    if (this.#broken) await this.#space.file.abandon().catch(() => undefined);
+    else await this.#finish(this.#space.file);
   }
 
   /** Nobody knows what is on disk. What failed once may seem to succeed when it is tried again: that proves nothing. */
@@ -111,7 +112,8 @@ export class Chain {
     const message = 'The answer is withheld because the request could not be recorded.';
     this.#broken ??= new KmsError('AUDIT_UNAVAILABLE', message, { cause });
     for (const { reject } of this.#waiting.splice(0)) reject(this.#broken);
-    void this.#space.end(refusal('the audit log cannot be written.', cause));
+    // It clears away a next file: on a disk that fails that may fail as well, and is not worth another word.
+    this.#space.end(refusal('the audit log cannot be written.', cause)).catch(() => undefined);
   }
 
   #start(): void {

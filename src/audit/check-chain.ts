@@ -193,8 +193,8 @@ export class ChainCheck {
     }
     const unsigned = this.#unsigned();
     if (!isOpen && unsigned > 0) {
-      const why = this.#isSigned ? 'no signature covers' : 'signed is nothing of this chain:';
-      this.#findings.remark(`${chain}: ${why} its last ${unsigned} lines; what holds them is the store`);
+      const what = this.#isSigned ? `the last ${unsigned} lines are` : 'the chain is';
+      this.#findings.remark(`${chain}: ${what} not signed: what holds that is the store`);
     }
   }
 

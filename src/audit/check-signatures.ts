@@ -13,7 +13,7 @@ export class SignatureCheck {
   readonly #chain: string;
   readonly #findings: Findings;
   readonly #trusted: Buffer | undefined;
-  readonly #hashes = Buffer.alloc(KEPT * HASH_BYTES);
+  readonly #hashes = Buffer.allocUnsafeSlow(KEPT * HASH_BYTES);
   #key: KeyObject | undefined;
   #storeId = '';
   /** The last line that a good signature covers. */

@@ -47,8 +47,9 @@ export function repairChains(dir: string, lock: LockFile, known: (chain: string)
 }
 
 interface Tail {
-  readonly end: Covered;
-  /** Where in the file the last whole line ends. */
+  /** The last whole line; absent where there is none. */
+  readonly end: Covered | undefined;
+  /** Where in the file that ends. */
   readonly bytes: number;
   /** What is behind it, line breaks not counted. */
   readonly tornBytes: number;
@@ -57,22 +58,37 @@ interface Tail {
 function repairChain(dir: string, chain: string, known: number): Repair | undefined {
   const files = readdirSync(dir)
     .filter((name) => parseFileName(name)?.chain === chain)
-    .sort();
-  const tails = files.map((file) => ({ file, ...tailOf(join(dir, file)) }));
-  const last = tails.findLast(({ bytes }) => bytes > 0);
+    .sort()
+    .reverse();
+  const empty: string[] = [];
+  let droppedBytes = 0;
+  for (const [index, file] of files.entries()) {
+    const { end, bytes, tornBytes } = tailOf(join(dir, file));
+    droppedBytes += tornBytes;
+    if (!end) {
+      empty.push(file);
+      continue;
+    }
+    if (end.sequence < known) return { chain, file, end, droppedBytes: 0, done: false };
+    trim(join(dir, file), bytes);
+    trimBefore(dir, files[index + 1]);
+    remove(dir, empty);
+    return { chain, file, end, droppedBytes, done: true };
+  }
   // A chain whose first line never came to the disk.
-  if (!last) {
-    for (const { file } of tails) rmSync(join(dir, file));
-    return undefined;
-  }
-  const { file, end } = last;
-  const droppedBytes = tails.slice(tails.indexOf(last)).reduce((sum, { tornBytes }) => sum + tornBytes, 0);
-  if (end.sequence < known) return { chain, file, end, droppedBytes: 0, done: false };
-  for (const tail of tails) {
-    if (tail.bytes === 0) rmSync(join(dir, tail.file));
-    else if (tail === last || tail.tornBytes === 0) trim(join(dir, tail.file), tail.bytes);
-  }
-  return { chain, file, end, droppedBytes, done: true };
+  if (known === 0) remove(dir, empty);
+  return undefined;
+}
+
+/** The file before the last may have been left a moment before it could be trimmed. What is wrong with it stays so. */
+function trimBefore(dir: string, file: string | undefined): void {
+  if (file === undefined) return;
+  const { end, bytes, tornBytes } = tailOf(join(dir, file));
+  if (end && tornBytes === 0) trim(join(dir, file), bytes);
+}
+
+function remove(dir: string, files: readonly string[]): void {
+  for (const file of files) rmSync(join(dir, file));
 }
 
 /** How far the lines of a file follow each other. */
@@ -90,7 +106,7 @@ function tailOf(file: string): Tail {
       tornBytes += line.bytes.length;
     }
   }
-  return { end: end ?? { sequence: 0, hash: '' }, bytes, tornBytes };
+  return { end, bytes, tornBytes };
 }
 
 function trim(file: string, bytes: number): void {

@@ -42,7 +42,7 @@ const anyEntry = fc.record(
 
 describe('a record', () => {
   it('is one line of JSON, and never longer than its bound, whatever is in it', () => {
-    fc.assert(
+    void fc.assert(
       fc.property(anyEntry, fc.nat({ max: 5_000 }), (what, bodyBytes) => {
         const room = recordBound(bodyBytes);
         const line = lineWith(what, room);
@@ -56,7 +56,7 @@ describe('a record', () => {
 
   it('has a bound in which all of an encryption context fits that came in a body of that size', () => {
     const shortText = anyText(200);
-    fc.assert(
+    void fc.assert(
       fc.property(fc.array(fc.tuple(shortText, shortText), { minLength: 1, maxLength: 8 }), (pairs) => {
         const encryptionContext = new Map(pairs);
         // The densest a protocol can be: two bytes an entry (protobuf), and the text as UTF-8.

@@ -58,7 +58,8 @@ export class Site {
   readonly dir = newDir();
   readonly heads = new Map<string, Head>();
   readonly troubles: string[] = [];
-  readonly signer = newSigner();
+
+  constructor(readonly signer = newSigner()) {}
 
   open(overrides: Partial<AuditOptions> = {}): Promise<Audit> {
     return openAudit({

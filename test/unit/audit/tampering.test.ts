@@ -56,7 +56,7 @@ describe('what somebody did to a closed chain is found and named', () => {
   });
 
   it('a byte of a line', () => {
-    fc.assert(
+    void fc.assert(
       fc.property(anyLine(), fc.nat(), fc.integer({ min: 1, max: 255 }), ([file, line], offset, flip) => {
         at.restore();
         const bytes = Buffer.from(at.site.read(file));
@@ -74,7 +74,7 @@ describe('what somebody did to a closed chain is found and named', () => {
   });
 
   it('a line break that is gone', () => {
-    fc.assert(
+    void fc.assert(
       fc.property(anyLine(), ([file, line]) => {
         at.restore();
         const text = fileOf(linesOf(at.site.read(file)));
@@ -86,7 +86,7 @@ describe('what somebody did to a closed chain is found and named', () => {
   });
 
   it('a line that is gone', () => {
-    fc.assert(
+    void fc.assert(
       fc.property(anyLine(), ([file, line]) => {
         const report = tamper(file, (lines) => lines.toSpliced(line, 1));
         expect(kinds(report).some((kind) => kind === 'missing' || kind === 'cut-off')).toBe(true);
@@ -95,7 +95,7 @@ describe('what somebody did to a closed chain is found and named', () => {
   });
 
   it('a line that stands there twice', () => {
-    fc.assert(
+    void fc.assert(
       fc.property(anyLine(), fc.nat(), ([file, line], to) => {
         const report = tamper(file, (lines) => {
           const where = line + 1 + (to % (lines.length - line));
@@ -107,7 +107,7 @@ describe('what somebody did to a closed chain is found and named', () => {
   });
 
   it('lines that changed places', () => {
-    fc.assert(
+    void fc.assert(
       fc.property(anyLine(), fc.nat(), ([file, one], other) => {
         let differ = false;
         const report = tamper(file, (lines) => {
@@ -121,7 +121,7 @@ describe('what somebody did to a closed chain is found and named', () => {
   });
 
   it('a file that was cut, at any byte', () => {
-    fc.assert(
+    void fc.assert(
       fc.property(anyLine(), fc.nat(), ([file], bytes) => {
         at.restore();
         const whole = at.site.read(file);
