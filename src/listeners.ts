@@ -26,7 +26,7 @@ export type Served = Omit<AppParts, 'admission' | 'tlsTerminated' | 'loopbackHos
 
 /** @throws StartError where an address cannot be had, or a file that TLS needs */
 export async function openListeners(
-  config: NetworkConfig & Pick<Config, 'region'>,
+  config: NetworkConfig & Pick<Config, 'region' | 'lanes'>,
   served: Served,
 ): Promise<Listeners> {
   const { auth, listen: main, metricsListen } = config;
@@ -45,6 +45,7 @@ export async function openListeners(
   const clients = await listen(app, main.host, main.port, {
     ...(tls && { tls }),
     maxConnections: config.maxConnections,
+    limits: { idleMs: longestAnswerMs(config.lanes) },
     onDropped: () => metrics.connectionsDropped.inc(),
   });
   const operators = metricsListen && (await listenForMetrics(metricsListen, served, clients));
@@ -70,11 +71,20 @@ async function listenForMetrics(
     return await listen(createMetricsApp(served), host, port, {
       settings,
       maxConnections: METRICS_CONNECTIONS,
+      limits: { idleMs: IDLE_MS },
     });
   } catch (error) {
     await clients.close(0);
     throw error;
   }
+}
+
+/** Longer than an idle connection is kept open. */
+const IDLE_MS = 90_000;
+
+/** An operation may make a key pair and export it, and wait as long as it works for each. */
+function longestAnswerMs({ tokenTimeoutMs, keyPairTimeoutMs }: Config['lanes']): number {
+  return IDLE_MS + 2 * (tokenTimeoutMs + keyPairTimeoutMs);
 }
 
 /** Scrapers and probes are few. */

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { chmodSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { shellQuote, tokenFiles } from '../../softhsm/token-directory.mjs';
 import { CONTENT_TYPE, readCredentials, signedRequest } from '../signed-request.mjs';
@@ -53,6 +53,8 @@ async function call({ url, region, credentials }, operation, input) {
 function writeCurlConfig(dataDir, { accessKeyId, secretAccessKey }) {
   const file = join(dataDir, 'credentials.curl');
   writeFileSync(file, `user = "${accessKeyId}:${secretAccessKey}"\n`, { mode: 0o600 });
+  // The mode of a file that is there stays what it was.
+  chmodSync(file, 0o600);
   return file;
 }
 

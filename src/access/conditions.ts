@@ -81,7 +81,7 @@ export function conditionHolds(
   const comparison = COMPARISONS[operator];
   const listed = listedValues(condition, version, request);
   // What a variable without a value would exclude is not known.
-  if (comparison.negated && listed.length < condition.values.length) return false;
+  if (comparison.negated && listed.length < condition.values.length) return effect === 'Deny';
   if (values.length === 0) {
     return set ? set === 'ForAllValues' : ifExists || comparison.negated;
   }

@@ -43,7 +43,8 @@ export function evaluate(request: AccessRequest, { identity, key, grants = [] }:
   if (reach === 'caller') return ALLOWED;
   const granted = reachOfGrants(request, grants);
   if (granted === 'caller') return ALLOWED;
-  if (!reach && !granted) return refused('no-resource-allow');
+  // Whom no policy allows it at all does not learn that there is a key.
+  if (!reach && !granted) return refused(own === 'allow' ? 'no-resource-allow' : 'no-identity-allow');
   return own === 'allow' ? ALLOWED : refused('no-identity-allow');
 }
 

@@ -1,7 +1,7 @@
 /** Whether a statement is about a request, whoever makes it. */
 import type { AccessRequest } from './access-request';
 import { conditionHolds } from './conditions';
-import type { CommonStatement, PolicyVersion, Selection } from './policy-document';
+import type { CommonStatement, Effect, PolicyVersion, Selection } from './policy-document';
 import { expandVariables } from './policy-variables';
 import { matchesWildcards } from './wildcards';
 
@@ -12,7 +12,7 @@ export function isAbout(statement: CommonStatement, version: PolicyVersion, requ
     actions !== undefined &&
     resources !== undefined &&
     selectsAction(actions, request.action) &&
-    selectsResource(resources, version, request) &&
+    selectsResource(resources, { version, effect }, request) &&
     conditions.every((condition) => conditionHolds(condition, { effect, version }, request))
   );
 }
@@ -24,15 +24,15 @@ function selectsAction({ except, listed }: Selection<string>, action: string): b
 
 function selectsResource(
   { except, listed }: Selection<string>,
-  version: PolicyVersion,
+  { version, effect }: { readonly version: PolicyVersion; readonly effect: Effect },
   request: AccessRequest,
 ): boolean {
   let isListed = false;
   for (const text of listed) {
     const pattern = expandVariables(text, version, request);
     if (!pattern) {
-      // What a variable without a value would exclude is not known.
-      if (except) return false;
+      // What a variable without a value would exclude is not known: that goes against the caller.
+      if (except) return effect === 'Deny';
     } else if (matchesWildcards(pattern.text, request.resource, pattern.literals)) {
       isListed = true;
     }

@@ -31,7 +31,11 @@ export function createApp(parts: AppParts): Express {
   app.post('/', serve(audited(trent(kms, admission), audit, kms), telling, source));
   app.all('/', notAllowed('POST'));
   mountHealth(app, telling);
-  if (metricsAt === 'here') mountMetrics(app, telling);
+  if (metricsAt === 'here') {
+    // They are not signed for: no web page whose name points here may read them.
+    app.use('/metrics', assertLoopbackHost);
+    mountMetrics(app, telling);
+  }
   if (metricsAt === 'nowhere') app.all('/metrics', noMetrics);
   return closed(app, telling);
 }

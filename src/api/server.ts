@@ -20,6 +20,8 @@ const LIMITS = {
   headersMs: 10_000,
   /** For the whole of a request to arrive; answering takes what it takes. */
   requestMs: 30_000,
+  /** Without a byte either way, also while an answer is made: longer than any takes. */
+  idleMs: 300_000,
   /** Between two looks at what is late. */
   checkMs: 2_000,
 };
@@ -70,6 +72,8 @@ export async function listen(
 ): Promise<Listening> {
   const limits = { ...LIMITS, ...options.limits };
   const { server, renewTls } = createFor(app, limits, options.tls);
+  // Also for a client that does not read its answers.
+  server.setTimeout(limits.idleMs);
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.headersTimeout = limits.headersMs;
   server.requestTimeout = limits.requestMs;

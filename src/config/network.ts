@@ -65,6 +65,9 @@ function checkExposure(values: Given, place: Place, faults: Faults): void {
       'must be signature where P11KMS_TLS_TERMINATED is true, because others reach the service through the proxy',
     );
   }
+  if (values.P11KMS_AUTH === 'none' && values.P11KMS_TLS_CLIENT_CA_FILE !== undefined) {
+    faults.add(place('P11KMS_AUTH'), 'must be signature where P11KMS_TLS_CLIENT_CA_FILE is set');
+  }
   if (typeof host !== 'string' || isLoopback(host)) return;
   if (values.P11KMS_AUTH === 'none' && values.P11KMS_TLS_TERMINATED !== 'true') {
     faults.add(

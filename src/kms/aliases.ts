@@ -2,7 +2,7 @@
 import { KmsError } from '../errors';
 import { type AliasRow, MAX_ALIASES, type NotNamed } from '../store/aliases';
 import type { Arns } from './arns';
-import { authorize } from './authorization';
+import { authorize, authorizeKey } from './authorization';
 import type { Alias, AliasName, Key, KeyId } from './key';
 import { aliasNotFound } from './key-directory';
 import { isAlias } from './key-reference';
@@ -71,12 +71,15 @@ export async function updateAlias(
 ): Promise<void> {
   const name = parseAliasName(aliasName);
   authorize(call, kms.arns.alias(name));
-  await describeNamed(kms, call, name);
-  const key = await findTarget(kms, call, targetKeyId);
-  const outcome = await kms.store.aliases.update(name, key.id);
-  kms.keys.forget();
-  if (outcome === 'missing') throw aliasNotFound(kms.arns, name);
-  if (outcome !== 'done') throw notNamed(key, outcome);
+  for (;;) {
+    const from = await namedKey(kms, call, name);
+    const to = await findTarget(kms, call, targetKeyId);
+    const outcome = await kms.store.aliases.update(name, { from, to: to.id });
+    kms.keys.forget();
+    if (outcome === 'done') return;
+    // Where it names another key by now, the caller may need another permission.
+    if (outcome !== 'moved') throw notNamed(to, outcome);
+  }
 }
 
 async function findTarget(kms: Kms, call: Call, targetKeyId: string): Promise<Key> {
@@ -84,11 +87,14 @@ async function findTarget(kms: Kms, call: Call, targetKeyId: string): Promise<Ke
   return describeKey(kms, call, targetKeyId);
 }
 
-/** The key that an alias names now: changing that is about this key, too. */
-async function describeNamed(kms: Kms, call: Call, name: AliasName): Promise<void> {
+/** The key that an alias names now: changing that is about this key, too, of which a refusal shows nothing. */
+async function namedKey(kms: Kms, call: Call, name: AliasName): Promise<KeyId> {
   const alias = await kms.store.aliases.find(name);
-  if (!alias) throw aliasNotFound(kms.arns, name);
-  await describeKey(kms, call, alias.key_id);
+  const key = alias && (await kms.keys.findById(alias.key_id as KeyId));
+  if (!key) throw aliasNotFound(kms.arns, name);
+  call.keyId = key.id;
+  await authorizeKey(kms, call, key, { shown: kms.arns.alias(name) });
+  return key.id;
 }
 
 function notNamed(key: Key, why: NotNamed): KmsError {
@@ -103,8 +109,8 @@ function notNamed(key: Key, why: NotNamed): KmsError {
 export async function deleteAlias(kms: Kms, call: Call, { aliasName }: { aliasName: string }): Promise<void> {
   const name = parseAliasName(aliasName);
   authorize(call, kms.arns.alias(name));
-  await describeNamed(kms, call, name);
-  await kms.store.aliases.remove(name);
+  let removed = false;
+  while (!removed) removed = await kms.store.aliases.remove(name, await namedKey(kms, call, name));
   kms.keys.forget();
 }
 

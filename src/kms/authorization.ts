@@ -30,6 +30,8 @@ export interface About {
   readonly grants?: readonly AccessGrant[];
   /** How the client named the key. */
   readonly reference?: KeyReference;
+  /** What a refusal names in place of the key. */
+  readonly shown?: string;
 }
 
 /**
@@ -59,7 +61,7 @@ export async function authorizeKey(kms: Kms, call: Call, key: Key, about: About 
     const grants = about.grants ?? (await kms.keys.access.grants(key.id, principalsOf(kms, call)));
     if (grants.length > 0 && evaluate(request, { ...policies, grants }).allowed) return;
   }
-  decide(call, request, policies, shownAs(kms, about.reference));
+  decide(call, request, policies, about.shown ?? shownAs(kms, about.reference));
 }
 
 /** Grants to the account let the caller's own policies decide. */

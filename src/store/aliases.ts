@@ -11,12 +11,18 @@ export const MAX_ALIASES = 50;
 /** Why an alias does not name a key: the key is pending deletion or gone, or has all the aliases that it may have. */
 export type NotNamed = 'key-gone' | 'key-full';
 
+/** Which key an alias names, and which it shall name. */
+export interface Move {
+  readonly from: string;
+  readonly to: string;
+}
+
 export interface AliasRepository {
   create(name: string, keyId: string): Promise<'done' | 'taken' | NotNamed>;
-  /** Makes an alias name another key. */
-  update(name: string, keyId: string): Promise<'done' | 'missing' | NotNamed>;
-  /** Whether there was one. */
-  remove(name: string): Promise<boolean>;
+  /** Makes an alias name another key. `moved`: it does not name the one that it is to be taken from. */
+  update(name: string, keys: Move): Promise<'done' | 'moved' | NotNamed>;
+  /** Whether there was one that named this key. */
+  remove(name: string, keyId: string): Promise<boolean>;
   find(name: string): Promise<AliasRow | undefined>;
   /** Up to `limit` aliases in the order of their names, after `after`, of one key where one is named. */
   list(limit: number, after?: string, keyId?: string): Promise<AliasRow[]>;
@@ -29,13 +35,17 @@ export function aliasRepository(db: Kysely<Database>): AliasRepository {
       return outcome ?? 'key-gone';
     },
 
-    async update(name, keyId) {
-      const outcome = await withLockedKey(db, keyId, CHANGEABLE, (tx) => update(tx, name, keyId));
+    async update(name, keys) {
+      const outcome = await withLockedKey(db, keys.to, CHANGEABLE, (tx) => update(tx, name, keys));
       return outcome ?? 'key-gone';
     },
 
-    async remove(name) {
-      const { numDeletedRows } = await db.deleteFrom('aliases').where('name', '=', name).executeTakeFirst();
+    async remove(name, keyId) {
+      const { numDeletedRows } = await db
+        .deleteFrom('aliases')
+        .where('name', '=', name)
+        .where('key_id', '=', keyId)
+        .executeTakeFirst();
       return numDeletedRows === 1n;
     },
 
@@ -71,15 +81,16 @@ async function create(
 async function update(
   tx: Transaction<Database>,
   name: string,
-  keyId: string,
-): Promise<'done' | 'missing' | NotNamed> {
-  if ((await countOthers(tx, name, keyId)) >= MAX_ALIASES) return 'key-full';
+  { from, to }: Move,
+): Promise<'done' | 'moved' | NotNamed> {
+  if ((await countOthers(tx, name, to)) >= MAX_ALIASES) return 'key-full';
   const { numUpdatedRows } = await tx
     .updateTable('aliases')
-    .set({ key_id: keyId, updated_at: Date.now() })
+    .set({ key_id: to, updated_at: Date.now() })
     .where('name', '=', name)
+    .where('key_id', '=', from)
     .executeTakeFirst();
-  return numUpdatedRows === 1n ? 'done' : 'missing';
+  return numUpdatedRows === 1n ? 'done' : 'moved';
 }
 
 /** How many aliases a key has besides this one. */

@@ -38,9 +38,9 @@ export function trent(kms: Kms, admission: Admission): Protocol {
         const { principal, accessKeyId } = await authenticate(kms, admission, { ...request, body });
         trail.principal = principal.identity.arn;
         if (accessKeyId !== undefined) trail.accessKeyId = accessKeyId;
+        admission.quota.take(principal.identity.arn, trail.operation);
         if (!operation) throw unknownOperation();
         assertContentType(request.headers['content-type']);
-        admission.quota.take(principal.identity.arn, operation.name);
         trail.call = callOf(request, operation, principal);
         const answer: unknown = await operation.run(kms, trail.call, parse(body));
         return succeeded(trail, answer);
