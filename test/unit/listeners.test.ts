@@ -17,6 +17,14 @@ const CONFIG = {
   tlsTerminated: false,
   maxConnections: 2,
   quota: {},
+  lanes: {
+    tokenWorkers: 1,
+    keyPairWorkers: 1,
+    tokenTimeoutMs: 10_000,
+    keyPairTimeoutMs: 60_000,
+    queue: 1,
+    workerJobs: 1,
+  },
 } as const;
 
 const files = certificateDirectory();

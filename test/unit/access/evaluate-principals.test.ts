@@ -32,41 +32,41 @@ decisions('whom Principal means', [
     'a user of another account by the same name',
     { key: [only(ALICE.replace(ACCOUNT, OTHER_ACCOUNT))] },
     {},
-    'no-resource-allow',
+    'no-identity-allow',
   ],
-  ['a name in other letters', { key: [only(userArn('Alice'))] }, {}, 'no-resource-allow'],
-  ['a name that begins so', { key: [only(userArn('alice2'))] }, {}, 'no-resource-allow'],
-  ['a name with a path', { key: [only(userArn('staff/alice'))] }, {}, 'no-resource-allow'],
+  ['a name in other letters', { key: [only(userArn('Alice'))] }, {}, 'no-identity-allow'],
+  ['a name that begins so', { key: [only(userArn('alice2'))] }, {}, 'no-identity-allow'],
+  ['a name with a path', { key: [only(userArn('staff/alice'))] }, {}, 'no-identity-allow'],
   [
     'a user called root',
     { key: [only(userArn('root'))], identity: [{}] },
     { caller: root },
     'no-resource-allow',
   ],
-  ['a role is nobody here', { key: [only(`arn:aws:iam::${ACCOUNT}:role/alice`)] }, {}, 'no-resource-allow'],
+  ['a role is nobody here', { key: [only(`arn:aws:iam::${ACCOUNT}:role/alice`)] }, {}, 'no-identity-allow'],
   [
     'a session is nobody here',
     { key: [only(`arn:aws:sts::${ACCOUNT}:assumed-role/r/alice`)] },
     {},
-    'no-resource-allow',
+    'no-identity-allow',
   ],
   [
     'a service is nobody here',
     { key: [{ Principal: { Service: 'ec2.amazonaws.com' } }] },
     {},
-    'no-resource-allow',
+    'no-identity-allow',
   ],
   [
     'a provider is nobody here',
     { key: [{ Principal: { Federated: 'accounts.google.com' } }] },
     {},
-    'no-resource-allow',
+    'no-identity-allow',
   ],
   [
     'a canonical user is nobody here',
     { key: [{ Principal: { CanonicalUser: 'a'.repeat(64) } }] },
     {},
-    'no-resource-allow',
+    'no-identity-allow',
   ],
   [
     'a Deny for everybody',
@@ -90,7 +90,7 @@ decisions('whom Principal means', [
 
 decisions('whom NotPrincipal means', [
   ['Allow: who is not listed may', { key: [allBut(BOB)] }, {}, 'allowed'],
-  ['Allow: who is listed may not', { key: [allBut(ALICE)] }, {}, 'no-resource-allow'],
+  ['Allow: who is listed may not', { key: [allBut(ALICE)] }, {}, 'no-identity-allow'],
   [
     'Allow: whose account is listed may not',
     { key: [allBut(ROOT)], identity: [{}] },
@@ -98,7 +98,7 @@ decisions('whom NotPrincipal means', [
     'no-resource-allow',
   ],
   ['Allow: the root, where a user is listed, may', { key: [allBut(ALICE)] }, { caller: root }, 'allowed'],
-  ['Allow: but for everybody is for nobody', { key: [allBut('*')] }, {}, 'no-resource-allow'],
+  ['Allow: but for everybody is for nobody', { key: [allBut('*')] }, {}, 'no-identity-allow'],
   [
     'Allow: services listed are nobody',
     { key: [{ Principal: undefined, NotPrincipal: { Service: 'ec2.amazonaws.com' } }] },

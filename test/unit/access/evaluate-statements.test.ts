@@ -7,27 +7,27 @@ decisions('which actions are meant', [
   ['every action of every service', { key: [{ ...only(ALICE), Action: '*' }] }, {}, 'allowed'],
   ['every action of the service', { key: [{ ...only(ALICE), Action: 'kms:*' }] }, {}, 'allowed'],
   ['the action of any service', { key: [{ ...only(ALICE), Action: '*:Encrypt' }] }, {}, 'allowed'],
-  ['another service', { key: [{ ...only(ALICE), Action: 's3:Encrypt' }] }, {}, 'no-resource-allow'],
+  ['another service', { key: [{ ...only(ALICE), Action: 's3:Encrypt' }] }, {}, 'no-identity-allow'],
   ['by a pattern with both wildcards', { key: [{ ...only(ALICE), Action: 'kms:?ncr*' }] }, {}, 'allowed'],
   [
     'by a pattern that is longer',
     { key: [{ ...only(ALICE), Action: 'kms:Encrypt?' }] },
     {},
-    'no-resource-allow',
+    'no-identity-allow',
   ],
-  ['the beginning of the name', { key: [{ ...only(ALICE), Action: 'kms:Enc' }] }, {}, 'no-resource-allow'],
+  ['the beginning of the name', { key: [{ ...only(ALICE), Action: 'kms:Enc' }] }, {}, 'no-identity-allow'],
   [
     'a longer name',
     { key: [{ ...only(ALICE), Action: 'kms:GenerateDataKey' }] },
     { action: 'kms:GenerateDataKeyPair' },
-    'no-resource-allow',
+    'no-identity-allow',
   ],
   ['all but others', { key: [{ ...only(ALICE), Action: undefined, NotAction: 'kms:De*' }] }, {}, 'allowed'],
   [
     'all but this',
     { key: [{ ...only(ALICE), Action: undefined, NotAction: ['kms:ENC*', 'kms:Sign'] }] },
     {},
-    'no-resource-allow',
+    'no-identity-allow',
   ],
   [
     'a Deny of all but this',
@@ -41,12 +41,12 @@ decisions('which actions are meant', [
     {},
     'explicit-deny-resource',
   ],
-  ['no action at all', { key: [{ ...only(ALICE), Action: undefined }] }, {}, 'no-resource-allow'],
+  ['no action at all', { key: [{ ...only(ALICE), Action: undefined }] }, {}, 'no-identity-allow'],
 ]);
 
 decisions('which resources are meant', [
   ['this key', { key: [{ ...only(ALICE), Resource: KEY_ARN }] }, {}, 'allowed'],
-  ['another key', { key: [{ ...only(ALICE), Resource: OTHER_KEY }] }, {}, 'no-resource-allow'],
+  ['another key', { key: [{ ...only(ALICE), Resource: OTHER_KEY }] }, {}, 'no-identity-allow'],
   ['every key', { key: [{ ...only(ALICE), Resource: 'arn:aws:kms:*:*:key/*' }] }, {}, 'allowed'],
   ['one of several', { key: delegates, identity: [{ Resource: [OTHER_KEY, KEY_ARN] }] }, {}, 'allowed'],
   [
@@ -97,7 +97,7 @@ decisions('which resources are meant', [
     {},
     'explicit-deny-identity',
   ],
-  ['no resource at all', { key: [{ ...only(ALICE), Resource: undefined }] }, {}, 'no-resource-allow'],
+  ['no resource at all', { key: [{ ...only(ALICE), Resource: undefined }] }, {}, 'no-identity-allow'],
   [
     'an ARN of fewer fields',
     { key: [{ ...only(ALICE), Resource: `arn:verenc:${ACCOUNT}:key/*` }] },

@@ -112,7 +112,7 @@ decisions('variables in Resource', [
     'Deny, NotResource, a key that is missing',
     { identity: [{}, { ...deny, Resource: undefined, NotResource: alias(`\${aws:x}`) }] },
     about('bob'),
-    'allowed',
+    'explicit-deny-identity',
   ],
 ]);
 
@@ -179,6 +179,6 @@ decisions('variables in conditions', [
     'Deny, negated, a key that is missing',
     mayNot('StringNotEquals', `\${aws:userid}`),
     owner('bob'),
-    'allowed',
+    'explicit-deny-identity',
   ],
 ]);

@@ -13,7 +13,7 @@ decisions('identity policies and the key policy', [
   ],
   ['an identity policy alone never suffices', { key: [only(BOB)], identity: [{}] }, {}, 'no-resource-allow'],
   ['a key policy that names the caller suffices', { key: [only(ALICE)] }, {}, 'allowed'],
-  ['neither allows', { key: [only(BOB)] }, {}, 'no-resource-allow'],
+  ['neither allows', { key: [only(BOB)] }, {}, 'no-identity-allow'],
   [
     'the account is let something else',
     { key: [{ Action: 'kms:Decrypt' }], identity: [{}] },
@@ -108,7 +108,7 @@ const grant = { granteePrincipal: ALICE, operations: ['Encrypt', 'ReEncryptFrom'
 decisions('grants', [
   ['suffice for their grantee', { key: [only(BOB)], grants: [grant] }, {}, 'allowed'],
   ['need no identity policy', { key: delegates, grants: [grant] }, {}, 'allowed'],
-  ['are for nobody else', { key: [only(ALICE)], grants: [grant] }, { caller: bob }, 'no-resource-allow'],
+  ['are for nobody else', { key: [only(ALICE)], grants: [grant] }, { caller: bob }, 'no-identity-allow'],
   [
     'are for their operations',
     { key: delegates, grants: [grant] },
@@ -131,7 +131,7 @@ decisions('grants', [
     'are not for another service',
     { key: delegates, grants: [grant] },
     { action: 's3:Encrypt' },
-    'no-resource-allow',
+    'no-identity-allow',
   ],
   ['are refused by a Deny of the key policy', { key: [deny], grants: [grant] }, {}, 'explicit-deny-resource'],
   [

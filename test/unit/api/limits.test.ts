@@ -32,6 +32,8 @@ function bodyApp(): Express {
       bodies.push('aborted');
     }
   });
+  // Whoever asks for this waits for ever.
+  app.get('/never', () => undefined);
   app.all('/', (_request, response) => {
     response.status(405).end();
   });
@@ -102,6 +104,13 @@ describe.each(WAYS)('over %s', (_name, options, open) => {
     await cut;
     clearInterval(dripping);
     expect(text()).toMatch(/^HTTP\/1\.1 408 /);
+  });
+
+  it('a client that does not read its answer, or gets none, is cut once nothing moves', async () => {
+    await start({ ...options, limits: { ...LONG, idleMs: 200 } });
+    const { socket, cut } = connected();
+    socket.write('GET /never HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    await cut;
   });
 
   it("a client that keeps its half of the connection open does not keep the service's", async () => {

@@ -53,7 +53,7 @@ describe('loadConfig', () => {
     P11KMS_DATABASE_URL: 'postgres://db.example/p11kms',
     P11KMS_HOST: '::1',
     P11KMS_PORT: '0',
-    P11KMS_AUTH: 'none',
+    P11KMS_AUTH: 'signature',
     P11KMS_TLS_CERT_FILE: certificate.certFile,
     P11KMS_TLS_KEY_FILE: certificate.keyFile,
     P11KMS_TLS_CLIENT_CA_FILE: certificate.certFile,

@@ -124,9 +124,24 @@ describe('an alias', () => {
         }),
       );
     expect(await update(key.arn, other.arn)).toBe(ALIAS);
-    expect(await update(ALIAS, other.arn)).toBe(key.arn);
+    // The key that it names now is not shown.
+    expect(await update(ALIAS, other.arn)).toBe(ALIAS);
     expect(await update(ALIAS, key.arn)).toBe(other.arn);
     expect(await update(ALIAS, key.arn, other.arn)).toBe('done');
+  });
+
+  it('that moves while it is moved or deleted is asked about again', async () => {
+    const { kms, key, other } = await withTwoKeys();
+    await createAlias(kms, newCall(), { aliasName: 'alias/app', targetKeyId: key.id });
+    const { find } = kms.store.aliases;
+    jest.spyOn(kms.store.aliases, 'find').mockImplementationOnce(async (name) => {
+      const alias = await find(name);
+      await kms.store.aliases.update(name, { from: key.id, to: other.id });
+      return alias;
+    });
+    const call = aliceCalls('DeleteAlias', { Action: 'kms:DeleteAlias', Resource: [ALIAS, key.arn] });
+    expect(await outcome(deleteAlias(kms, call, { aliasName: 'alias/app' }))).toBe(ALIAS);
+    expect(await find('alias/app')).toMatchObject({ key_id: other.id });
   });
 
   it('is deleted with permission on it and on its key', async () => {
@@ -139,7 +154,7 @@ describe('an alias', () => {
         }),
       );
     expect(await remove(key.arn)).toBe(ALIAS);
-    expect(await remove(ALIAS)).toBe(key.arn);
+    expect(await remove(ALIAS)).toBe(ALIAS);
     expect(await remove(ALIAS, key.arn)).toBe('done');
   });
 

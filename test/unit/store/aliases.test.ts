@@ -32,9 +32,11 @@ describe.each(engines)('aliases on $name', ({ open, newAddress, database, codes 
 
   it('go when they are removed, once', async () => {
     const store = await open();
-    await store.aliases.create('alias/app', await addKey(store, 1));
-    await expect(store.aliases.remove('alias/app')).resolves.toBe(true);
-    await expect(store.aliases.remove('alias/app')).resolves.toBe(false);
+    const id = await addKey(store, 1);
+    await store.aliases.create('alias/app', id);
+    await expect(store.aliases.remove('alias/app', idOf(2))).resolves.toBe(false);
+    await expect(store.aliases.remove('alias/app', id)).resolves.toBe(true);
+    await expect(store.aliases.remove('alias/app', id)).resolves.toBe(false);
     expect(await store.aliases.find('alias/app')).toBeUndefined();
   });
 
@@ -44,7 +46,10 @@ describe.each(engines)('aliases on $name', ({ open, newAddress, database, codes 
     await store.aliases.create('alias/app', first);
     const before = await store.aliases.find('alias/app');
     const now = jest.spyOn(Date, 'now').mockReturnValue((before?.created_at ?? 0) + 5);
-    await expect(store.aliases.update('alias/app', second)).resolves.toBe('done');
+    const there = { from: second, to: second };
+    await expect(store.aliases.update('alias/app', there)).resolves.toBe('moved');
+    const move = { from: first, to: second };
+    await expect(store.aliases.update('alias/app', move)).resolves.toBe('done');
     now.mockRestore();
     expect(await store.aliases.find('alias/app')).toEqual({
       ...before,
@@ -55,7 +60,8 @@ describe.each(engines)('aliases on $name', ({ open, newAddress, database, codes 
 
   it('are not made by pointing a name that there is not', async () => {
     const store = await open();
-    await expect(store.aliases.update('alias/app', await addKey(store, 1))).resolves.toBe('missing');
+    const id = await addKey(store, 1);
+    await expect(store.aliases.update('alias/app', { from: id, to: id })).resolves.toBe('moved');
     expect(await store.aliases.list(10)).toEqual([]);
   });
 
@@ -65,7 +71,7 @@ describe.each(engines)('aliases on $name', ({ open, newAddress, database, codes 
     await store.versions.beginKey(newKey(2));
     for (const id of [idOf(2), idOf(3)]) {
       await expect(store.aliases.create('alias/other', id)).resolves.toBe('key-gone');
-      await expect(store.aliases.update('alias/app', id)).resolves.toBe('key-gone');
+      await expect(store.aliases.update('alias/app', { from: idOf(1), to: id })).resolves.toBe('key-gone');
     }
     expect(await store.aliases.list(10)).toMatchObject([{ name: 'alias/app', key_id: idOf(1) }]);
   });
@@ -89,11 +95,12 @@ describe.each(engines)('aliases on $name', ({ open, newAddress, database, codes 
     for (let count = 0; count < MAX_ALIASES; count++) await store.aliases.create(`alias/${count}`, full);
     await store.aliases.create('alias/other', other);
     await expect(store.aliases.create('alias/more', full)).resolves.toBe('key-full');
-    await expect(store.aliases.update('alias/other', full)).resolves.toBe('key-full');
+    const move = { from: other, to: full };
+    await expect(store.aliases.update('alias/other', move)).resolves.toBe('key-full');
     // One of the 50 is not another one.
-    await expect(store.aliases.update('alias/0', full)).resolves.toBe('done');
-    await store.aliases.remove('alias/0');
-    await expect(store.aliases.update('alias/other', full)).resolves.toBe('done');
+    await expect(store.aliases.update('alias/0', { from: full, to: full })).resolves.toBe('done');
+    await store.aliases.remove('alias/0', full);
+    await expect(store.aliases.update('alias/other', move)).resolves.toBe('done');
     expect(await store.aliases.list(100, undefined, full)).toHaveLength(MAX_ALIASES);
   });
 
@@ -103,7 +110,7 @@ describe.each(engines)('aliases on $name', ({ open, newAddress, database, codes 
     for (let count = 0; count < 30; count++) await store.aliases.create(`alias/other/${count}`, other);
     const tries = Array.from({ length: 60 }, (_, count) =>
       count % 2
-        ? store.aliases.update(`alias/other/${count >> 1}`, full)
+        ? store.aliases.update(`alias/other/${count >> 1}`, { from: other, to: full })
         : store.aliases.create(`alias/${count}`, full),
     );
     const outcomes = await Promise.all(tries);
