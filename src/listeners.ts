@@ -31,7 +31,8 @@ export async function openListeners(
 ): Promise<Listeners> {
   const { auth, listen: main, metricsListen } = config;
   const { logger, metrics } = served;
-  const metricsHere = isLoopback(main.host) ? 'here' : 'nowhere';
+  // Whoever reaches a proxy reaches what it hands on.
+  const metricsHere = isLoopback(main.host) && !config.tlsTerminated ? 'here' : 'nowhere';
   const app = createApp({
     ...served,
     admission: { auth, region: config.region, quota: createQuota(config.quota) },

@@ -49,6 +49,41 @@ export function itemsOf(place: Place): Place[] {
   return value.map((item: unknown, index) => ({ value: item, path: `${path}[${index}]` }));
 }
 
+const STRING_OR_BRACE = /("[^"\\]*(?:\\.[^"\\]*)*")\s*(:?)|[{}]/gs;
+
+/**
+ * Of a member that is there twice, JSON.parse drops the first without a word: a policy may then allow more than it says.
+ * Not asked when a policy is read out of the store, where one that was put before must not lock its key.
+ *
+ * @param text JSON, or what will be refused as none
+ * @throws KmsError MALFORMED_POLICY
+ */
+export function assertNoRepeats(text: string): void {
+  const open: Set<string>[] = [];
+  for (const [token, written, colon] of text.matchAll(STRING_OR_BRACE)) {
+    if (token === '{') open.push(new Set());
+    else if (token === '}') open.pop();
+    else if (written !== undefined && colon === ':') {
+      const names = open.at(-1);
+      const name = unescaped(written);
+      if (names?.has(name))
+        throw new KmsError(
+          'MALFORMED_POLICY',
+          `The policy has the member ${quote(name)} twice in one place.`,
+        );
+      names?.add(name);
+    }
+  }
+}
+
+function unescaped(written: string): string {
+  try {
+    return JSON.parse(written) as string;
+  } catch {
+    return written;
+  }
+}
+
 export function textOf(place: Place): string {
   if (typeof place.value !== 'string') throw malformed(place, 'must be a string.');
   return place.value;

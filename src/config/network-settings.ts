@@ -19,7 +19,7 @@ export const NETWORK_SETTINGS = {
     schema: { type: 'string', enum: ['signature', 'none'] },
     default: 'signature',
     description:
-      "Whether requests must be signed (or come with a client certificate). With `none` everybody who reaches the service acts as the account's root: on a loopback address only.",
+      "Whether requests must be signed (or come with a client certificate). With `none` everybody who reaches the service acts as the account's root: on a loopback address only, and not behind a proxy that does TLS.",
   },
   P11KMS_TLS_CERT_FILE: {
     schema: text,
@@ -50,7 +50,7 @@ export const NETWORK_SETTINGS = {
   P11KMS_METRICS_PORT: {
     schema: { type: 'integer', minimum: 0, maximum: 65_535 },
     description:
-      'A TCP port of its own for `/metrics`, `/healthz` and `/readyz`, over plain HTTP; 0 takes any free one. Without it `/metrics` is served on `P11KMS_PORT`, and only if `P11KMS_HOST` is a loopback address.',
+      'A TCP port of its own for `/metrics`, `/healthz` and `/readyz`, over plain HTTP; 0 takes any free one. Without it `/metrics` is served on `P11KMS_PORT`, and only if `P11KMS_HOST` is a loopback address and no proxy does TLS.',
   },
   P11KMS_METRICS_HOST: {
     schema: text,

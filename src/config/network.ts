@@ -59,8 +59,14 @@ export function checkNetwork(values: Given, place: Place, faults: Faults): void 
 
 function checkExposure(values: Given, place: Place, faults: Faults): void {
   const host = values.P11KMS_HOST;
+  if (values.P11KMS_AUTH === 'none' && values.P11KMS_TLS_TERMINATED === 'true') {
+    faults.add(
+      place('P11KMS_AUTH'),
+      'must be signature where P11KMS_TLS_TERMINATED is true, because others reach the service through the proxy',
+    );
+  }
   if (typeof host !== 'string' || isLoopback(host)) return;
-  if (values.P11KMS_AUTH === 'none') {
+  if (values.P11KMS_AUTH === 'none' && values.P11KMS_TLS_TERMINATED !== 'true') {
     faults.add(
       place('P11KMS_AUTH'),
       'must be signature, because P11KMS_HOST is not a loopback address (127.0.0.0/8, ::1 or localhost)',

@@ -1,6 +1,7 @@
 /** Key policies: who may do what with a key. They are kept here; `access` reads them. */
 import { randomUUID } from 'node:crypto';
 import { parsePolicy } from '../access/parse-policy';
+import { assertNoRepeats } from '../access/policy-json';
 import { KmsError } from '../errors';
 import { factsOfBypass, mayPutAnother } from './authorization';
 import type { Key, KeyArn, KeyId } from './key';
@@ -36,6 +37,7 @@ export function checkKeyPolicy(
     throw new KmsError('LIMIT_EXCEEDED', `The key policy is longer than ${MAX_BYTES} bytes.`);
   }
   const document = parsePolicy(policy);
+  assertNoRepeats(policy);
   if (options.bypass) return;
   // Nobody can have named a key that is yet to be made: any other new one stands for it.
   const keyArn = options.keyArn ?? kms.arns.key(randomUUID() as KeyId);

@@ -1,5 +1,6 @@
 /** Principals: who they are, their access keys and policies. For the command line; requests use the directory. */
 import { parseIdentityPolicy } from '../access/parse-policy';
+import { assertNoRepeats } from '../access/policy-json';
 import { KmsError } from '../errors';
 import {
   MAX_ACCESS_KEYS,
@@ -168,6 +169,7 @@ export async function attachPolicy(
     throw new KmsError('LIMIT_EXCEEDED', `The policy is longer than ${limit}: make two of it.`);
   }
   parseIdentityPolicy(policy.document);
+  assertNoRepeats(policy.document);
   const outcome = await principals.attachPolicy(name, policy.name, policy.document);
   if (outcome === 'missing') throw notFound(name);
   if (outcome === 'full') {

@@ -133,6 +133,7 @@ describe('the audit record', () => {
     ]);
     expect(of('CreateKey')).toMatchObject([{ principal: ROOT, key, outcome: 'ok' }]);
     expect(of('CreatePrincipal')).toMatchObject([
+      { protocol: 'service', outcome: 'ok', details: { name: 'root' } },
       { protocol: 'cli', outcome: 'ok', details: { name: 'bob' } },
     ]);
     expect(of('DescribeKey')).toMatchObject([

@@ -12,16 +12,8 @@ const GROUPS = {
     'GenerateDataKey',
     'GenerateDataKeyWithoutPlaintext',
     'GenerateRandom',
-    'AdvanceEncrypt',
-    'AdvanceDecrypt',
-    'AdvanceGenerateDataKey',
   ],
-  keyPairs: [
-    'GenerateDataKeyPair',
-    'GenerateDataKeyPairWithoutPlaintext',
-    'AdvanceGenerateDataKeyPair',
-    'AdvanceGenerateDataKeyPairWithoutPlaintext',
-  ],
+  keyPairs: ['GenerateDataKeyPair', 'GenerateDataKeyPairWithoutPlaintext'],
   management: ['CreateKey', 'DescribeKey', 'ListKeys', 'PutKeyPolicy', 'ScheduleKeyDeletion', 'EncryptX', ''],
 } as const;
 

@@ -109,20 +109,20 @@ export interface AuditCapture {
   readonly entries: AuditEntry[];
 }
 
-/** An audit record that can be read, and has room without end. */
-export function captureAudit(): AuditCapture {
+/** An audit record that can be read. It fails where it is told to: before a request, or after it. */
+export function captureAudit(
+  failures: { readonly reserve?: Error; readonly record?: Error } = {},
+): AuditCapture {
   const entries: AuditEntry[] = [];
   const record = async (entry: AuditEntry) => {
+    if (failures.record) throw failures.record;
     entries.push(entry);
   };
-  return {
-    entries,
-    audit: {
-      chain: 'a-chain',
-      reserve: async () => ({ record, release: () => undefined }),
-      close: async () => undefined,
-    },
+  const reserve = async () => {
+    if (failures.reserve) throw failures.reserve;
+    return { record, release: () => undefined };
   };
+  return { entries, audit: { chain: 'a-chain', reserve, close: async () => undefined } };
 }
 
 export interface LogCapture {

@@ -19,13 +19,16 @@ const NEEDS_TLS =
   'environment variable P11KMS_HOST is not a loopback address (127.0.0.0/8, ::1 or localhost), which needs TLS: set P11KMS_TLS_CERT_FILE and P11KMS_TLS_KEY_FILE, or P11KMS_TLS_TERMINATED=true where a proxy does it';
 const NEEDS_SIGNATURE =
   'environment variable P11KMS_AUTH must be signature, because P11KMS_HOST is not a loopback address (127.0.0.0/8, ::1 or localhost)';
+const NEEDS_SIGNATURE_AT_PROXY =
+  'environment variable P11KMS_AUTH must be signature where P11KMS_TLS_TERMINATED is true, because others reach the service through the proxy';
 
 describe('where the service listens', () => {
   const combinations: [host: string, auth: string, tls: object, expected: string[]][] = [];
   for (const host of ['127.0.0.1', '127.9.9.9', '::1', 'localhost']) {
     for (const auth of ['signature', 'none']) {
-      for (const tls of [{}, TLS, PROXY]) combinations.push([host, auth, tls, []]);
+      for (const tls of [{}, TLS]) combinations.push([host, auth, tls, []]);
     }
+    combinations.push([host, 'signature', PROXY, []], [host, 'none', PROXY, [NEEDS_SIGNATURE_AT_PROXY]]);
   }
   for (const host of ['0.0.0.0', '::', '192.0.2.1', 'kms.example', '127.0.0.1.example.com', '127.1']) {
     combinations.push(
@@ -34,7 +37,7 @@ describe('where the service listens', () => {
       [host, 'signature', PROXY, []],
       [host, 'none', {}, [NEEDS_SIGNATURE, NEEDS_TLS]],
       [host, 'none', TLS, [NEEDS_SIGNATURE]],
-      [host, 'none', PROXY, [NEEDS_SIGNATURE]],
+      [host, 'none', PROXY, [NEEDS_SIGNATURE_AT_PROXY]],
     );
   }
 
