@@ -15,9 +15,9 @@ export function audited(
   const { report } = token;
   const about = { wrapping: report.dialect.wrapping, tokenSerial: report.token.serial };
 
-  const record = (request: ProtocolRequest, answer: ProtocolAnswer, reservation: Reservation) =>
+  const record = (time: Date, request: ProtocolRequest, answer: ProtocolAnswer, reservation: Reservation) =>
     reservation.record({
-      time: new Date(),
+      time,
       requestId: request.id,
       protocol: protocol.name,
       ...(request.source.address !== undefined && { source: request.source.address }),
@@ -28,10 +28,11 @@ export function audited(
   return {
     ...protocol,
     async answer(request) {
+      const time = new Date();
       try {
         const reservation = await audit.reserve(recordBound(request.body?.length ?? 0));
         const answer = await protocol.answer(request);
-        await record(request, answer, reservation);
+        await record(time, request, answer, reservation);
         return answer;
       } catch (error) {
         return protocol.refuse(request, error);

@@ -86,6 +86,8 @@ export async function openAudit(options: AuditOptions): Promise<Audit> {
     for (const repair of repairs) await recordRepair(audit, repair);
     return audit;
   } catch (error) {
+    // There is no file then. A service that is started again and again must not leave locks in their thousands.
+    if (error instanceof NoRoomError) rmSync(join(dir, lockName(chain)), { force: true });
     unlock();
     throw error instanceof NoRoomError ? unusable(dir, error) : error;
   }

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { MAX_LINE_BYTES } from './lines';
 
 export interface ReadLine {
@@ -23,10 +23,13 @@ export function* readLines(file: string): Generator<ReadLine, void> {
   try {
     let rest: Buffer = Buffer.alloc(0);
     let at = { number: 0, emptyBefore: 0, offset: 0 };
-    for (let position = 0; ; ) {
-      const chunk = Buffer.allocUnsafe(rest.length + CHUNK_BYTES);
+    // What is written meanwhile is not looked for. Most files are small, and there may be thousands.
+    const { size } = fstatSync(fd);
+    for (let position = 0; position < size; ) {
+      const wanted = Math.min(CHUNK_BYTES, size - position);
+      const chunk = Buffer.allocUnsafe(rest.length + wanted);
       rest.copy(chunk);
-      const read = readSync(fd, chunk, rest.length, CHUNK_BYTES, position);
+      const read = readSync(fd, chunk, rest.length, wanted, position);
       if (read === 0) break;
       position += read;
       const bytes = chunk.subarray(0, rest.length + read);

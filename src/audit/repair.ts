@@ -30,12 +30,14 @@ export interface Repair {
  */
 export function repairChains(dir: string, lock: LockFile, known: (chain: string) => number): Repair[] {
   const repairs: Repair[] = [];
-  for (const name of readdirSync(dir).sort()) {
+  const names = readdirSync(dir).sort();
+  const files = filesOf(names);
+  for (const name of names) {
     const chain = parseLockName(name);
     const unlock = chain && lock(join(dir, name));
     if (!chain || !unlock) continue;
     try {
-      const repair = repairChain(dir, chain, known(chain));
+      const repair = repairChain(dir, chain, files.get(chain) ?? [], known(chain));
       if (repair) repairs.push(repair);
       rmSync(join(dir, lockName(chain)));
     } finally {
@@ -55,11 +57,22 @@ interface Tail {
   readonly tornBytes: number;
 }
 
-function repairChain(dir: string, chain: string, known: number): Repair | undefined {
-  const files = readdirSync(dir)
-    .filter((name) => parseFileName(name)?.chain === chain)
-    .sort()
-    .reverse();
+/** The files of each chain, the last first. */
+function filesOf(names: readonly string[]): ReadonlyMap<string, readonly string[]> {
+  const files = new Map<string, string[]>();
+  for (const name of names) {
+    const chain = parseFileName(name)?.chain;
+    if (chain) files.set(chain, [name, ...(files.get(chain) ?? [])]);
+  }
+  return files;
+}
+
+function repairChain(
+  dir: string,
+  chain: string,
+  files: readonly string[],
+  known: number,
+): Repair | undefined {
   const empty: string[] = [];
   let droppedBytes = 0;
   for (const [index, file] of files.entries()) {

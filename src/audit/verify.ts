@@ -41,7 +41,7 @@ export function verifyAudit({ dirs, store, publicKey, onProgress }: VerifyOption
     const message = `the store knows the chain up to sequence ${sequence}, and there is no file of it`;
     findings.add({ kind: 'missing-chain', chain, message });
   }
-  checkRepairs(repairs, ends, findings);
+  checkRepairs(repairs, ends, store && heads, findings);
   const { list, count, remarks } = findings;
   return { isWhole: count === 0, chains: reports, findings: list, findingCount: count, remarks };
 }
@@ -95,10 +95,16 @@ function findUnknown({ chain, state, unsignedLines }: ChainReport, findings: Fin
 function checkRepairs(
   repairs: readonly Repaired[],
   ends: ReadonlyMap<string, Covered>,
+  heads: ReadonlyMap<string, Covered> | undefined,
   findings: Findings,
 ): void {
   for (const { chain, sequence, hash } of repairs) {
     const end = ends.get(chain);
+    // What the store knows is named as missing already.
+    if (!end && heads && !heads.get(chain)?.sequence) {
+      const message = `the chain was repaired and ended with sequence ${sequence}, and there is no file of it`;
+      findings.add({ kind: 'missing-chain', chain, message });
+    }
     if (!end || (end.sequence === sequence && end.hash === hash)) continue;
     const message = `the chain ends otherwise than when it was repaired, with sequence ${sequence}`;
     findings.add({ kind: 'cut-off', chain, message });

@@ -45,6 +45,8 @@ export function lockFile(file: string): (() => void) | undefined {
   const lock = new SQLite(file, { timeout: 0 });
   try {
     chmodSync(file, 0o600);
+    // Nothing is ever written: a journal beside the file would only be in the way, and need room on a full disk.
+    lock.pragma('journal_mode = MEMORY');
     lock.exec('BEGIN EXCLUSIVE');
     return () => void lock.close();
   } catch (error) {

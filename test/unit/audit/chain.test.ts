@@ -254,6 +254,15 @@ describe('a disk that fails', () => {
     expect(site.verify()).toMatchObject({ isWhole: true, chains: [{ records: reservations.length + 1 }] });
   });
 
+  it('because it is full has nothing left of a chain that could not begin', async () => {
+    const site = new Site();
+    jest.spyOn(fs, 'write').mockImplementation(((...given: unknown[]) => {
+      (given.at(-1) as (error: Error) => void)(ioError('ENOSPC'));
+    }) as typeof fs.write);
+    await expect(site.open()).rejects.toThrow(/the audit directory .* cannot be used: ENOSPC/);
+    expect(fs.readdirSync(site.dir)).toEqual([]);
+  });
+
   it('because it is full still lets the chain end in order', async () => {
     const site = new Site();
     const { audit } = await filled(site);

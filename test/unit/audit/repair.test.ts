@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { lockFile } from '../../../src/store/lock';
 import { entry, newDir, record, Site } from './fixture';
 
@@ -125,6 +125,19 @@ describe('what a crash leaves', () => {
     const { findings } = site.verifyWithoutStore(site.signer.publicKey);
     expect(findings).toEqual([expect.objectContaining({ kind: 'cut-off', chain })]);
   });
+
+  it('is missed where its files are gone and the store knows nothing of it', async () => {
+    const { site, chain } = await killed(3);
+    await (await site.open()).close();
+    for (const file of site.files()) if (file.startsWith(chain)) rmSync(join(site.dir, file));
+    for (const forget of [
+      () => site.heads.set(chain, { chain, sequence: 0, hash: '' }),
+      () => site.heads.delete(chain),
+    ]) {
+      forget();
+      expect(site.verify().findings).toEqual([expect.objectContaining({ kind: 'missing-chain', chain })]);
+    }
+  });
 });
 
 it('the chain of a process that lives is not touched', async () => {
@@ -143,6 +156,7 @@ it('a lock is one process’s at a time', () => {
   const file = join(newDir(), 'lock');
   const unlock = lockFile(file);
   expect(lockFile(file)).toBeUndefined();
+  expect(readdirSync(dirname(file))).toEqual(['lock']);
   unlock?.();
   const again = lockFile(file);
   expect(again).toBeDefined();
