@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { Call } from '../kms/kms';
 import type { ConnectionSource } from './source';
 
 /** A request as a protocol gets it: the adapter has read the body, and nothing else. */
@@ -35,6 +36,10 @@ export interface RequestRecord {
   readonly accessKeyId?: string | undefined;
   readonly keyId?: string | undefined;
   readonly encryptionContext?: ReadonlyMap<string, string> | undefined;
+  /** What ReEncrypt opened. */
+  readonly from?: Call['from'];
+  readonly wrapping?: string | undefined;
+  readonly details?: Call['details'];
   /** Why policies refused it. */
   readonly denied?: string | undefined;
   /** Milliseconds that the token spent. */
@@ -49,6 +54,8 @@ export interface Protocol {
   readonly name: 'trent' | 'alibaba';
   /** From a request to its answer, whatever happens. */
   answer(request: ProtocolRequest): Promise<ProtocolAnswer>;
+  /** The name of the operation that a request asks for: of a closed set. */
+  operationOf(request: Pick<ProtocolRequest, 'headers'>): string;
   /** The answer to a request that must not be served. */
   refuse(request: ProtocolRequest, error: unknown): ProtocolAnswer;
 }

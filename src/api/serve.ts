@@ -3,8 +3,9 @@ import type { IncomingMessage } from 'node:http';
 import type { RequestHandler } from 'express';
 import type { Logger } from '../telemetry/logger';
 import type { Metrics } from '../telemetry/metrics';
+import type { AuditedProtocol } from './audited';
 import { readBody } from './body';
-import type { Protocol, RequestRecord } from './protocol';
+import type { RequestRecord } from './protocol';
 import { respond } from './respond';
 import type { ConnectionSource } from './source';
 
@@ -21,7 +22,7 @@ interface Telemetry {
  * @param sourceOf where a request comes from
  */
 export function serve(
-  protocol: Protocol,
+  protocol: AuditedProtocol,
   telemetry: Telemetry,
   sourceOf: (request: IncomingMessage) => ConnectionSource,
 ): RequestHandler {
@@ -30,15 +31,17 @@ export function serve(
     const id = randomUUID();
     // A client that goes away while it sends takes its address along.
     const source = sourceOf(request);
+    const { method, url, headers, rawHeaders } = request;
     let body: Buffer | undefined;
     try {
       body = await readBody(request, MAX_BODY_BYTES);
     } catch {
-      const record = { operation: 'unknown', outcome: 'aborted', tokenMs: 0 };
+      const record = { operation: protocol.operationOf(request), outcome: 'aborted', tokenMs: 0 };
+      // There is nobody to be refused, and nothing was done.
+      await protocol.lost({ id, headers, source }).catch(() => undefined);
       tell(telemetry, id, undefined, performance.now() - started, record);
       return;
     }
-    const { method, url, headers, rawHeaders } = request;
     const answer = await protocol.answer({
       id,
       method,

@@ -15,6 +15,9 @@ export interface AuditEntry {
   /** ARN of the KMS key. */
   readonly key?: string;
   readonly encryptionContext?: ReadonlyMap<string, string>;
+  /** ARN of the KMS key that ReEncrypt opened with; `key` is the one that it encrypted with. */
+  readonly sourceKey?: string;
+  readonly sourceEncryptionContext?: ReadonlyMap<string, string>;
   readonly outcome: 'ok' | 'refused' | 'failed';
   /** The protocol's name of the error. */
   readonly error?: string;
@@ -36,6 +39,7 @@ const LIMITS = {
   source: 128,
   operation: 128,
   key: 512,
+  sourceKey: 512,
   outcome: 16,
   error: 128,
   denied: 512,
@@ -46,8 +50,8 @@ const LIMITS = {
 const DETAILS_BYTES = 1_024;
 /** An encryption context with more bytes of JSON than this is recorded by its digest. */
 export const CONTEXT_BYTES = 16_384;
-/** Line break, braces, `seq`, `prev`, `type`, the names of `encryptionContext` and `details`, and two digests. */
-const FRAME_BYTES = 512;
+/** Line break, braces, `seq`, `prev`, `type`, the names of `details` and of the encryption contexts, and three digests. */
+const FRAME_BYTES = 768;
 /** `,"NAME":` */
 const PUNCTUATION_BYTES = 4;
 
@@ -61,7 +65,7 @@ const FIXED_BYTES = Object.entries(LIMITS).reduce(
  * at most.
  */
 export function recordBound(bodyBytes: number): number {
-  return FIXED_BYTES + Math.min(CONTEXT_BYTES, 6 * bodyBytes + 2);
+  return FIXED_BYTES + Math.min(2 * CONTEXT_BYTES, 6 * bodyBytes + 4);
 }
 
 /**
@@ -70,10 +74,20 @@ export function recordBound(bodyBytes: number): number {
  * @param room the bytes that the line may have, at least `recordBound(0)`
  */
 export function entryMembers(entry: AuditEntry, room: number): string {
-  const { encryptionContext: context, details } = entry;
+  const { details } = entry;
+  let left = room - FIXED_BYTES;
   let members = '"type":"record"';
   const add = (name: keyof typeof LIMITS, value: string | undefined) => {
     if (value !== undefined) members += `,"${name}":${limited(value, LIMITS[name])}`;
+  };
+  const addContext = (name: 'encryptionContext' | 'sourceEncryptionContext') => {
+    const context = entry[name];
+    if (!context || context.size === 0) return;
+    const json = contextJson(context);
+    const bytes = Buffer.byteLength(json);
+    const fits = bytes <= Math.min(CONTEXT_BYTES, left);
+    if (fits) left -= bytes;
+    members += orDigest(name, json, fits ? bytes : 0);
   };
   add('time', entry.time.toISOString());
   add('requestId', entry.requestId);
@@ -83,10 +97,9 @@ export function entryMembers(entry: AuditEntry, room: number): string {
   add('source', entry.source);
   add('operation', entry.operation);
   add('key', entry.key);
-  if (context && context.size > 0) {
-    const limit = Math.min(CONTEXT_BYTES, room - FIXED_BYTES);
-    members += orDigest('encryptionContext', contextJson(context), limit);
-  }
+  addContext('encryptionContext');
+  add('sourceKey', entry.sourceKey);
+  addContext('sourceEncryptionContext');
   add('outcome', entry.outcome);
   add('error', entry.error);
   add('denied', entry.denied);

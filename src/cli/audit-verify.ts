@@ -1,6 +1,6 @@
 /** `p11kms audit verify DIR` and `p11kms audit public-key`. */
 import { createPublicKey } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, realpathSync } from 'node:fs';
 import type { AuditReport } from '../audit/findings';
 import { type VerifyOptions, verifyAudit } from '../audit/verify';
 import { loadStoreConfig } from '../config/load';
@@ -29,13 +29,22 @@ export async function auditVerify(dirs: readonly string[], options: AuditVerifyO
   try {
     const known = withoutStore ? {} : await readStore();
     const given = options.publicKey ? { publicKey: readPublicKey(options.publicKey) } : {};
-    const checks = { dirs, ...known, ...given };
+    const checks = { dirs: [...new Set(dirs.map(realPath))], ...known, ...given };
     const report = verifyAll({ ...checks, onProgress: progress.show });
     progress.clear();
     process.stdout.write(json ? `${JSON.stringify(report, undefined, 2)}\n` : auditText(report, checks));
     return report.isWhole ? 0 : EXIT.differs;
   } finally {
     progress.clear();
+  }
+}
+
+/** One directory may be named twice; what is none is found out later. */
+function realPath(dir: string): string {
+  try {
+    return realpathSync(dir);
+  } catch {
+    return dir;
   }
 }
 

@@ -17,6 +17,9 @@ export interface Change {
   readonly details: Details;
 }
 
+/** What is recorded of a change besides how it ended. */
+type Recorded = Change & Pick<AuditEntry, 'tokenSerial'>;
+
 /** The data directory, what knows the heads of the chains in it, and the token where it is open. */
 export interface RecordPlace {
   readonly config: Pick<StoreConfig, 'dataDir'>;
@@ -45,15 +48,17 @@ export async function recorded<T>(
   work: () => Promise<T>,
   detailsOf: (done: T) => Details = () => ({}),
 ): Promise<T> {
+  const serial = place.signature?.tokenSerial;
+  const about: Recorded = { ...change, ...(serial !== undefined && { tokenSerial: serial }) };
   const audit = await openChain(place);
   try {
     const reservation = await audit.reserve(recordBound(0));
     try {
       const done = await work();
-      await recordDone(reservation, { ...change, details: { ...change.details, ...detailsOf(done) } });
+      await recordDone(reservation, { ...about, details: { ...change.details, ...detailsOf(done) } });
       return done;
     } catch (error) {
-      if (!(error instanceof NotRecorded)) await reservation.record(entryOf(change, outcomeOf(error)));
+      if (!(error instanceof NotRecorded)) await reservation.record(entryOf(about, outcomeOf(error)));
       throw error;
     }
   } finally {
@@ -64,7 +69,7 @@ export async function recorded<T>(
 /** The change was made, and cannot be recorded: room was made for it, so the disk must be broken. */
 export class NotRecorded extends StartError {}
 
-async function recordDone(reservation: Reservation, change: Change): Promise<void> {
+async function recordDone(reservation: Reservation, change: Recorded): Promise<void> {
   try {
     await reservation.record(entryOf(change, { outcome: 'ok' }));
   } catch (cause) {
@@ -82,14 +87,13 @@ const openChain = ({ config: { dataDir }, store, signature }: RecordPlace): Prom
     onTrouble: (message) => process.stderr.write(`p11kms: ${message}\n`),
   });
 
-function entryOf({ operation, details }: Change, outcome: Pick<AuditEntry, 'outcome' | 'error'>): AuditEntry {
+function entryOf(change: Recorded, outcome: Pick<AuditEntry, 'outcome' | 'error'>): AuditEntry {
   return {
     time: new Date(),
     requestId: randomUUID(),
     protocol: 'cli',
     principal: `os-user/${osUser()}`,
-    operation,
-    details,
+    ...change,
     ...outcome,
   };
 }

@@ -49,6 +49,7 @@ export async function createAlias(
   { aliasName, targetKeyId }: NamingRequest,
 ): Promise<void> {
   const name = parseNewAliasName(aliasName);
+  call.details = { alias: name };
   authorize(call, kms.arns.alias(name));
   const key = await findTarget(kms, call, targetKeyId);
   const outcome = await kms.store.aliases.create(name, key.id);
@@ -70,9 +71,11 @@ export async function updateAlias(
   { aliasName, targetKeyId }: NamingRequest,
 ): Promise<void> {
   const name = parseAliasName(aliasName);
+  call.details = { alias: name };
   authorize(call, kms.arns.alias(name));
   for (;;) {
     const from = await namedKey(kms, call, name);
+    call.details = { alias: name, previousKey: kms.arns.key(from) };
     const to = await findTarget(kms, call, targetKeyId);
     const outcome = await kms.store.aliases.update(name, { from, to: to.id });
     kms.keys.forget();
@@ -108,6 +111,7 @@ function notNamed(key: Key, why: NotNamed): KmsError {
 /** @throws KmsError NOT_FOUND, INVALID_REQUEST */
 export async function deleteAlias(kms: Kms, call: Call, { aliasName }: { aliasName: string }): Promise<void> {
   const name = parseAliasName(aliasName);
+  call.details = { alias: name };
   authorize(call, kms.arns.alias(name));
   let removed = false;
   while (!removed) removed = await kms.store.aliases.remove(name, await namedKey(kms, call, name));

@@ -73,6 +73,7 @@ async function generate(
   assertSpecWorks(kms, request.spec);
   const sealedKey = kms.privateKeyExport === 'never';
   const { wrapping } = kms.token.report.dialect;
+  call.wrapping = wrapping;
   const header = { spec: keyPairSpec(request.spec), wrapping, sealedKey };
   if (withPlaintext) assertMayLeave(kms, header);
   const aadAfterPoint = encodeAuthenticatedData(request.authenticated);

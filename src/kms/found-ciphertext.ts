@@ -38,7 +38,10 @@ export async function findCiphertext(
   { ciphertext: blob, keyId, authenticated, algorithm }: CiphertextReference,
   about: About,
 ): Promise<FoundCiphertext> {
+  // Also of what turns out to be no ciphertext.
+  if (about.encryptionContext) call.encryptionContext = about.encryptionContext;
   const ciphertext = decodeCiphertext(blob);
+  if (ciphertext.kind === 'private-key') call.wrapping = ciphertext.wrapping;
   const key = await keyOfCiphertext(kms, call, ciphertext, keyId, about);
   assertAlgorithm(algorithm);
   const version = await versionOfCiphertext(kms, key, ciphertext);
@@ -67,7 +70,6 @@ async function keyOfCiphertext(
 }
 
 async function keyInReach(kms: Kms, call: Call, keyId: KeyId, about: About): Promise<Key> {
-  if (about.encryptionContext) call.encryptionContext ??= about.encryptionContext;
   const key = await kms.keys.findById(keyId);
   if (!key) throw outOfReach();
   call.keyId = key.id;

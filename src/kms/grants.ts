@@ -43,6 +43,7 @@ export async function createGrant(
   assertPrincipal(request.granteePrincipal);
   if (request.retiringPrincipal !== undefined) assertPrincipal(request.retiringPrincipal);
   const operations = symmetricOperations(request.operations);
+  call.details = { granteePrincipal: request.granteePrincipal, operations: operations.join(' ') };
   let grantId = randomBytes(32).toString('hex');
   const write = async (key: Key) => {
     stopDryRun(request.dryRun);
@@ -53,6 +54,7 @@ export async function createGrant(
     }
     if (outcome === 'forbidden') return false;
     grantId = outcome.id;
+    call.details = { grantId, ...call.details };
     return true;
   };
   await changeKey(kms, call, request.keyId, assertEnabled, write, aboutNew(operations, request));
@@ -192,6 +194,7 @@ export async function revokeGrant(
   { keyId, grantId, dryRun }: RemoveGrantRequest,
 ): Promise<void> {
   assertGrantId(grantId);
+  call.details = { grantId };
   const facts = { 'kms:GrantIsForAWSResource': 'false' } as const;
   const key = await describeKeyWithoutAlias(kms, call, keyId, { facts });
   const grant = await kms.store.grants.find(grantId);
@@ -211,6 +214,7 @@ export async function retireGrant(
   { keyId, grantId, dryRun }: RemoveGrantRequest,
 ): Promise<void> {
   assertGrantId(grantId);
+  call.details = { grantId };
   const grant = await kms.store.grants.find(grantId);
   const key = await describeKeyWithoutAlias(kms, call, keyId, aboutRetirement(call, grant));
   if (grant?.key_id !== key.id) throw unknownGrant(grantId);
@@ -239,6 +243,7 @@ export async function retireGrantByToken(
 ): Promise<void> {
   const grant = await kms.store.grants.find(grantIdOf(token));
   if (!grant) throw invalidGrantToken();
+  call.details = { grantId: grant.id };
   await describeKey(kms, call, grant.key_id, aboutRetirement(call, grant));
   stopDryRun(dryRun);
   if (!(await remove(kms, grant))) throw invalidGrantToken();

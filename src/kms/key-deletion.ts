@@ -21,6 +21,7 @@ export async function scheduleKeyDeletion(
   call: Call,
   { keyId, windowInDays }: { keyId: string; windowInDays: number },
 ): Promise<ScheduledDeletion> {
+  call.details = { windowInDays };
   const windowMs = windowInDays * DAY_MS;
   const at = Date.now() + windowMs;
   const key = await changeKey(

@@ -1,5 +1,5 @@
 /** Key policies: who may do what with a key. They are kept here; `access` reads them. */
-import { randomUUID } from 'node:crypto';
+import { hash, randomUUID } from 'node:crypto';
 import { parsePolicy } from '../access/parse-policy';
 import { assertNoRepeats } from '../access/policy-json';
 import { KmsError } from '../errors';
@@ -56,6 +56,7 @@ export async function putKeyPolicy(
   { keyId, name, policy, bypass }: PolicyRequest & { readonly policy: string; readonly bypass: boolean },
 ): Promise<void> {
   assertPolicyName(name);
+  call.details = { policySha256: hash('sha256', policy) };
   const inEveryState = () => undefined;
   const put = (key: Key) => {
     checkKeyPolicy(kms, call, policy, { bypass, keyArn: key.arn });

@@ -65,7 +65,7 @@ export function factsOfTags(tags: ReadonlyMap<string, string>): Facts {
  */
 export async function describeKey(kms: Kms, call: Call, keyId: string, about: About = {}): Promise<Key> {
   const reference = parseKeyReference(kms.arns, keyId);
-  if (about.encryptionContext) call.encryptionContext ??= about.encryptionContext;
+  if (about.encryptionContext) call.encryptionContext = about.encryptionContext;
   const key = await kms.keys.find(reference);
   if (!key) {
     authorizeUnknownKey(kms, call, about, reference);

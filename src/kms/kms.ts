@@ -1,4 +1,5 @@
 import type { RefusalReason } from '../access/evaluate';
+import type { Wrapping } from '../hsm/report';
 import type { Token } from '../hsm/token';
 import type { RotationCause } from '../store/schema';
 import type { Store } from '../store/store';
@@ -51,8 +52,14 @@ export interface Call {
   readonly source: Source;
   /** The key that the request turned out to be about. */
   keyId?: string;
-  /** What the request is bound to, or opens. */
+  /** What the request binds to, or opens. */
   encryptionContext?: EncryptionContext;
+  /** What ReEncrypt opened; the two above are of what it made. */
+  from?: { readonly keyId: string; readonly encryptionContext?: EncryptionContext };
+  /** How the private key is wrapped that the request is about. */
+  wrapping?: Wrapping;
+  /** What else is to be known of what was done. Nothing secret. */
+  details?: Readonly<Record<string, string | number>>;
   /** Why the policies refused it. */
   denied?: RefusalReason;
   /** Milliseconds that the token spent on the request. */

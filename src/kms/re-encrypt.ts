@@ -67,6 +67,8 @@ export async function reEncrypt(kms: Kms, call: Call, request: ReEncryptRequest)
     from(request.source.authenticated),
   );
   if (ciphertext.kind === 'private-key') assertUnwraps(kms, ciphertext);
+  const { encryptionContext } = call;
+  call.from = { keyId: source.key.id, ...(encryptionContext && { encryptionContext }) };
   const usable = await usableKey(kms, call, request.destinationKeyId, to(request.authenticated));
   assertAlgorithm(request.algorithm);
   const aadAfterHeader = encodeAuthenticatedData(request.authenticated);

@@ -7,6 +7,7 @@ import {
   type KMSClient,
   KMSServiceException,
   ListKeysCommand,
+  ReEncryptCommand,
 } from '@aws-sdk/client-kms';
 import { auditRecords, verifyAudit } from '../support/audit-log';
 import { createKey } from '../support/keys';
@@ -103,6 +104,18 @@ describe('the audit record', () => {
     await client.send(
       new EncryptCommand({ KeyId: keyId, Plaintext: Buffer.from('data'), EncryptionContext }),
     );
+    const { CiphertextBlob } = await client.send(
+      new EncryptCommand({ KeyId: keyId, Plaintext: Buffer.from('data'), EncryptionContext: { From: 'a' } }),
+    );
+    const otherKey = await createKey(client);
+    await client.send(
+      new ReEncryptCommand({
+        CiphertextBlob,
+        SourceEncryptionContext: { From: 'a' },
+        DestinationKeyId: otherKey,
+        DestinationEncryptionContext: { To: 'b' },
+      }),
+    );
     await client.send(new CreateAliasCommand({ AliasName: 'alias/a', TargetKeyId: keyId }));
     await bob.send(new DescribeKeyCommand({ KeyId: 'alias/a' })).catch(() => undefined);
     await send(server, { 'x-amz-target': 'TrentService.ListKeys' }, '{}');
@@ -112,26 +125,33 @@ describe('the audit record', () => {
     const records = auditRecords(site);
     const of = (operation: string) => records.filter((record) => record.operation === operation);
     const key = expect.stringMatching(KEY_ARN);
-    expect(of('Encrypt')).toEqual([
+    expect(of('Encrypt')[0]).toEqual({
+      seq: expect.any(Number),
+      prev: expect.stringMatching(/^[0-9a-f]{64}$/),
+      type: 'record',
+      time: expect.stringMatching(/Z$/),
+      requestId: expect.any(String),
+      protocol: 'trent',
+      principal: ROOT,
+      accessKeyId: server.credentials.accessKeyId,
+      source: '127.0.0.1',
+      operation: 'Encrypt',
+      key,
+      encryptionContext: { Purpose: 'Test' },
+      outcome: 'ok',
+      tokenSerial: expect.stringMatching(/^[0-9a-f]+$/),
+    });
+    const arn = (id: string) => `arn:aws:kms:us-east-1:111122223333:key/${id}`;
+    expect(of('ReEncrypt')).toMatchObject([
       {
-        seq: expect.any(Number),
-        prev: expect.stringMatching(/^[0-9a-f]{64}$/),
-        type: 'record',
-        time: expect.stringMatching(/Z$/),
-        requestId: expect.any(String),
-        protocol: 'trent',
-        principal: ROOT,
-        accessKeyId: server.credentials.accessKeyId,
-        source: '127.0.0.1',
-        operation: 'Encrypt',
-        key,
-        encryptionContext: { Purpose: 'Test' },
-        outcome: 'ok',
-        wrapping: 'kwp+gcm',
-        tokenSerial: expect.stringMatching(/^[0-9a-f]+$/),
+        key: arn(otherKey),
+        encryptionContext: { To: 'b' },
+        sourceKey: arn(keyId),
+        sourceEncryptionContext: { From: 'a' },
       },
     ]);
-    expect(of('CreateKey')).toMatchObject([{ principal: ROOT, key, outcome: 'ok' }]);
+    expect(of('CreateAlias')).toMatchObject([{ key: arn(keyId), details: { alias: 'alias/a' } }]);
+    expect(of('CreateKey')).toMatchObject([{ principal: ROOT, key, outcome: 'ok' }, {}]);
     expect(of('CreatePrincipal')).toMatchObject([
       { protocol: 'service', outcome: 'ok', details: { name: 'root' } },
       { protocol: 'cli', outcome: 'ok', details: { name: 'bob' } },

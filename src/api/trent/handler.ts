@@ -31,7 +31,7 @@ export function trent(kms: Kms, admission: Admission): Protocol {
     name: 'trent',
     async answer(request) {
       const operation = operationOf(request);
-      const trail: Trail = { operation: operation?.name ?? 'unknown' };
+      const trail: Trail = { operation: nameOf(operation) };
       try {
         const { body } = request;
         if (!body) throw tooLong();
@@ -48,12 +48,14 @@ export function trent(kms: Kms, admission: Admission): Protocol {
         return failed(request.id, trail, error);
       }
     },
-    refuse: (request, error) =>
-      failed(request.id, { operation: operationOf(request)?.name ?? 'unknown' }, error),
+    operationOf: (request) => nameOf(operationOf(request)),
+    refuse: (request, error) => failed(request.id, { operation: nameOf(operationOf(request)) }, error),
   };
 }
 
-function operationOf({ headers }: ProtocolRequest): Operation | undefined {
+const nameOf = (operation: Operation | undefined): string => operation?.name ?? 'unknown';
+
+function operationOf({ headers }: Pick<ProtocolRequest, 'headers'>): Operation | undefined {
   return OPERATIONS.get(String(headers['x-amz-target']));
 }
 
@@ -115,6 +117,18 @@ function failed(requestId: string, trail: Trail, error: unknown): ProtocolAnswer
 }
 
 function recordOf({ operation, principal, accessKeyId, call }: Trail, outcome: string): RequestRecord {
-  const { keyId, encryptionContext, denied, tokenMs = 0 } = call ?? {};
-  return { operation, outcome, principal, accessKeyId, keyId, encryptionContext, denied, tokenMs };
+  const { keyId, encryptionContext, from, wrapping, details, denied, tokenMs = 0 } = call ?? {};
+  return {
+    operation,
+    outcome,
+    principal,
+    accessKeyId,
+    keyId,
+    encryptionContext,
+    ...(from && { from }),
+    ...(details && { details }),
+    wrapping,
+    denied,
+    tokenMs,
+  };
 }

@@ -23,6 +23,7 @@ it('a record has the time when the request came, not when it was answered', asyn
   };
   const protocol: Protocol = {
     name: 'trent',
+    operationOf: () => 'Slow',
     async answer() {
       jest.setSystemTime(9_000);
       return answer;

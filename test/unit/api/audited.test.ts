@@ -132,6 +132,7 @@ it('room is made before a request, and its record is on disk before the answer',
   const record: RequestRecord = { operation: 'DescribeKey', outcome: 'ok', tokenMs: 0 };
   const protocol: Protocol = {
     name: 'trent',
+    operationOf: () => 'DescribeKey',
     answer: async () => {
       await step('answered');
       return { status: 200, contentType: '', body: '', record };

@@ -187,7 +187,7 @@ describe('a body', () => {
     await new Promise((resolve) => setTimeout(resolve, 50));
     socket.destroy();
     while (log.text() === '') await new Promise((resolve) => setTimeout(resolve, 10));
-    expect(log.lines()).toMatchObject([{ level: 'info', outcome: 'aborted', operation: 'unknown' }]);
+    expect(log.lines()).toMatchObject([{ level: 'info', outcome: 'aborted', operation: 'DescribeKey' }]);
     expect(keys.describeKey).not.toHaveBeenCalled();
   });
 });

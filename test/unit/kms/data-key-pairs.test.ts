@@ -42,6 +42,7 @@ describe('a data key pair', () => {
       ...newCall(),
       keyId: key.id,
       encryptionContext: new Map([['device', '17']]),
+      wrapping: 'kwp+gcm',
       tokenMs: JOB_MS,
     });
     expect(pair).toMatchObject({ key, spec });

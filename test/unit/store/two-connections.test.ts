@@ -43,7 +43,7 @@ describe.each(engines)('two connections to one store on $name', ({ name, open, n
     const outcomes = await atOnce(
       Array.from({ length: 60 }, (_, count) => () => {
         const { aliases } = count % 2 ? one : other;
-        if (count % 3 === 0) return aliases.update(`alias/spare/${count / 3}`, full);
+        if (count % 3 === 0) return aliases.update(`alias/spare/${count / 3}`, { from: spare, to: full });
         return aliases.create(`alias/${count}`, full);
       }),
     );
