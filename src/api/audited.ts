@@ -64,7 +64,7 @@ function endOf(arns: Arns, { status, record }: ProtocolAnswer) {
     ...(principal !== undefined && { principal }),
     ...(accessKeyId !== undefined && { accessKeyId }),
     ...(keyId !== undefined && { key: arns.key(keyId as KeyId) }),
-    ...(encryptionContext && { encryptionContext }),
+    ...(encryptionContext && encryptionContext.size > 0 && { encryptionContext }),
     ...(from && { sourceKey: arns.key(from.keyId as KeyId) }),
     ...(from?.encryptionContext && { sourceEncryptionContext: from.encryptionContext }),
     ...(denied !== undefined && { denied }),

@@ -1,4 +1,4 @@
-import { audited } from '../../../src/api/audited';
+import { type AuditedProtocol, audited } from '../../../src/api/audited';
 import type { Protocol, RequestRecord } from '../../../src/api/protocol';
 import { ProtocolError } from '../../../src/api/trent/errors';
 import { trent } from '../../../src/api/trent/handler';
@@ -41,7 +41,7 @@ describe('the record of a request', () => {
     return capture.entries[0];
   };
   let capture: ReturnType<typeof captureAudit>;
-  let protocol: Protocol;
+  let protocol: AuditedProtocol;
 
   beforeEach(() => {
     capture = captureAudit();
@@ -55,7 +55,6 @@ describe('the record of a request', () => {
     operation: 'DescribeKey',
     principal: ROOT_ARN,
     source: '127.0.0.1',
-    wrapping: 'kwp+gcm',
     tokenSerial: 'a-serial',
   };
 
@@ -76,6 +75,40 @@ describe('the record of a request', () => {
       key: KEY_ARN,
       encryptionContext,
       denied: 'no-identity-allow',
+    });
+  });
+
+  it('has what ReEncrypt opened, how a private key is wrapped, and what else there is to know', async () => {
+    const [opened, made] = [new Map([['from', 'a']]), new Map([['to', 'b']])];
+    describing.mockImplementation(async (_kms, call) => {
+      Object.assign(call, {
+        keyId: KEY_ID,
+        encryptionContext: made,
+        wrapping: 'gcm',
+        details: { alias: 'a' },
+      });
+      call.from = { keyId: 'another', encryptionContext: opened };
+      return KEY;
+    });
+    expect(await recorded()).toEqual({
+      ...COMMON,
+      outcome: 'ok',
+      key: KEY_ARN,
+      encryptionContext: made,
+      sourceKey: KEY_ARN.replace(KEY_ID, 'another'),
+      sourceEncryptionContext: opened,
+      wrapping: 'gcm',
+      details: { alias: 'a' },
+    });
+  });
+
+  it('is made of a request that never came to its end', async () => {
+    const { principal: _unknown, ...common } = COMMON;
+    const lost = { id: REQUEST_ID, headers: TARGET, source: { address: '127.0.0.1', secure: false } };
+    expect(await recorded(() => protocol.lost(lost))).toEqual({
+      ...common,
+      outcome: 'failed',
+      error: 'aborted',
     });
   });
 
