@@ -2,11 +2,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createHeartbeat } from './kms/heartbeat';
 import { destroyDueKeys } from './kms/key-deletion';
-import { removeUnfinished } from './kms/key-versions';
+import { type RemovalHooks, removeUnfinished } from './kms/key-versions';
 import type { Kms } from './kms/kms';
+import type { DoRecorded } from './kms/recorded-work';
 import { bringBackRotations, rotateDueKeys } from './kms/rotation';
 import type { ServiceRecord } from './service-record';
-import type { VersionName } from './store/key-versions';
 import type { Logger } from './telemetry/logger';
 
 export interface HousekeepingOptions {
@@ -55,58 +55,62 @@ function duties(
   const drainMs = longestJobMs + MEMORY_MS;
   const failed = (message: string) => (keyId: string, error: unknown) =>
     logger.warn(message, { keyId, error });
+  const recorded =
+    (operation: string, message: string): DoRecorded =>
+    async (keyId, work) => {
+      const isDone = await record.recorded(operation, { keyId }, work);
+      if (isDone) logger.warn(message, { keyId });
+      return isDone;
+    };
   return [
     { name: 'recording the time that passes', everyMs: 5_000, run: createHeartbeat(kms.store) },
     { name: 'recording the use of keys', everyMs: 2_000, run: kms.usage.flush },
     {
       name: 'cleaning up after key versions whose making was cut short',
       everyMs: 60_000,
-      run: () => cleanUp(kms, logger, longestJobMs + 60_000),
+      run: () => cleanUp(kms, logger, record, longestJobMs + 60_000),
     },
     {
       name: 'rotating keys',
       everyMs: 2_000,
-      run: async () => {
-        await record.assertRoom();
-        await rotateDueKeys(kms, failed('the rotation of a key failed'));
-      },
+      run: () => rotateDueKeys(kms, failed('the rotation of a key failed')),
     },
     // It looks at every key: seldom.
     { name: 'mending rotation schedules', everyMs: 60_000, run: () => bringBackRotations(kms) },
     {
       name: 'destroying keys',
       everyMs: 2_000,
-      run: async () => {
-        await record.assertRoom();
-        await destroyDueKeys(kms, drainMs, {
-          onBegun(keyId) {
-            logger.warn('destroying a key whose deletion is due', { keyId });
-            record.note('BeginKeyDestruction', { keyId });
-          },
-          onDestroyed(keyId) {
-            logger.warn('key destroyed', { keyId });
-            record.note('DestroyKey', { keyId });
-          },
+      run: () =>
+        destroyDueKeys(kms, drainMs, {
+          beginning: recorded('BeginKeyDestruction', 'destroying a key whose deletion is due'),
+          destroying: recorded('DestroyKey', 'key destroyed'),
           onFailed: failed('the destruction of a key failed'),
-        });
-      },
+        }),
     },
   ];
 }
 
 /** Removes what is left of key versions whose making was cut short. */
-export async function cleanUp(kms: Kms, logger: Logger, olderThanMs?: number): Promise<void> {
-  const observer = {
-    onRemoved: ({ keyId, number }: VersionName) =>
-      logger.warn('removed a key version whose making was cut short', { keyId, version: number }),
-    onFailed: ({ keyId, number }: VersionName, error: unknown) =>
+export async function cleanUp(
+  kms: Kms,
+  logger: Logger,
+  record: ServiceRecord,
+  olderThanMs?: number,
+): Promise<void> {
+  const hooks: RemovalHooks = {
+    async removing({ keyId, number: version }, work) {
+      const isDone = await record.recorded('RemoveUnfinishedVersion', { keyId, details: { version } }, work);
+      if (isDone) logger.warn('removed a key version whose making was cut short', { keyId, version });
+      return isDone;
+    },
+    onFailed: ({ keyId, number: version }, error) =>
       logger.warn('cannot remove a key version whose making was cut short; will try again', {
         keyId,
-        version: number,
+        version,
         error,
       }),
   };
-  await removeUnfinished(kms, observer, olderThanMs);
+  await removeUnfinished(kms, hooks, olderThanMs);
 }
 
 /** Failures are logged once, and followed by longer and longer pauses, until it works again. */

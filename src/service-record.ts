@@ -1,50 +1,60 @@
 /** The audit record of what a service does without being asked. */
 import { randomUUID } from 'node:crypto';
 import type { Audit } from './audit/audit';
-import { recordBound } from './audit/entry';
+import { type AuditEntry, recordBound } from './audit/entry';
+import { KmsError } from './errors';
 import type { Arns } from './kms/arns';
 import type { KeyId } from './kms/key';
-import type { Logger } from './telemetry/logger';
+import type { RecordedWork } from './kms/recorded-work';
 
 export interface ServiceRecord {
   /**
-   * To be asked before something is done: what cannot be recorded is not done.
+   * Does one thing, with room for its record held meanwhile: what cannot be recorded is not done. Work that did nothing
+   * leaves no record; work that failed does.
    *
-   * @throws KmsError AUDIT_UNAVAILABLE
+   * @returns what `work` says
+   * @throws KmsError AUDIT_UNAVAILABLE, and whatever `work` throws
    */
-  assertRoom(): Promise<void>;
-  /** Records what was done. */
-  note(operation: string, about: Done): void;
+  recorded(operation: string, about: About, work: RecordedWork): Promise<boolean>;
 }
 
-/** What was done, and to which key. */
-interface Done {
+/** What it is done to. */
+interface About {
   readonly keyId?: string;
   readonly details?: Readonly<Record<string, string | number>>;
 }
 
-export function serviceRecord(audit: Audit, arns: Arns, logger: Logger): ServiceRecord {
-  const record = async (operation: string, { keyId, details }: Done) => {
-    const reservation = await audit.reserve(recordBound(0));
-    await reservation.record({
-      time: new Date(),
-      requestId: randomUUID(),
-      protocol: 'service',
-      operation,
-      ...(keyId !== undefined && { key: arns.key(keyId as KeyId) }),
-      outcome: 'ok',
-      ...(details && { details }),
-    });
-  };
+type Outcome = Pick<AuditEntry, 'outcome' | 'error'>;
+
+export function serviceRecord(audit: Audit, arns: Arns): ServiceRecord {
+  const entryOf = (operation: string, { keyId, details }: About, outcome: Outcome): AuditEntry => ({
+    time: new Date(),
+    requestId: randomUUID(),
+    protocol: 'service',
+    operation,
+    ...(keyId !== undefined && { key: arns.key(keyId as KeyId) }),
+    ...outcome,
+    ...(details && { details }),
+  });
   return {
-    async assertRoom() {
+    async recorded(operation, about, work) {
       const reservation = await audit.reserve(recordBound(0));
-      reservation.release();
-    },
-    note(operation, about) {
-      record(operation, about).catch((error: unknown) =>
-        logger.error('a change could not be recorded', { operation, ...about, error }),
-      );
+      let isRecorded = false;
+      const record = async (outcome: Outcome) => {
+        if (isRecorded) return;
+        isRecorded = true;
+        await reservation.record(entryOf(operation, about, outcome));
+      };
+      try {
+        const isDone = await work(() => record({ outcome: 'ok' }));
+        if (isDone) await record({ outcome: 'ok' });
+        return isDone;
+      } catch (error) {
+        await record({ outcome: 'failed', error: error instanceof KmsError ? error.code : 'INTERNAL' });
+        throw error;
+      } finally {
+        reservation.release();
+      }
     },
   };
 }

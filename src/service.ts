@@ -39,7 +39,7 @@ export interface Service {
 const AUDIT_STEP_BYTES = 1 << 20;
 
 /** Together below the 10 seconds that supervisors leave a service to end. */
-const GRACE_MS = { requests: 6_000, duties: 500, jobs: 500 } as const;
+const GRACE_MS = { requests: 6_000, duties: 500, jobs: 500, records: 500 } as const;
 
 /**
  * Starts the service.
@@ -67,12 +67,12 @@ export async function startService(
     const records = await openRecords(config, store, token, logger);
     audit = records;
     const arns = createArns(config.arnPrefix);
-    const record = serviceRecord(records, arns, logger);
+    const record = serviceRecord(records, arns);
     await makeRoot(config, store, token, logger, record);
     const kms = await kmsOf(config, { store, token, storeId: id, arns }, logger, record);
     // What cannot be removed now is tried again later, and said; it must not keep the service from starting.
-    await cleanUp(kms, logger).catch(() => undefined);
-    const ready = readiness({ token: token.ping, store: store.ping }, logger);
+    await cleanUp(kms, logger, record).catch(() => undefined);
+    const ready = readiness({ token: token.ping, store: store.ping, audit: records.check }, logger);
     const listeners = await openListeners(config, { kms, audit: records, logger, metrics, ready });
     const housekeeping = keepHouse(kms, logger, record, { longestJobMs: longestJobMs(config) });
     const { url, metricsUrl, reloadTls } = listeners;
@@ -131,11 +131,11 @@ async function makeRoot(
     sealer: { run, storeId, serviceKey: serviceKey.id },
     deliver: deliverRoot(dataDir, store),
   };
-  const made = await store.exclusively('start', () => createRootPrincipal(store.principals, issuer));
-  if (!made) return;
   const credentials = rootCredentialsFile(dataDir);
-  logger.info("the account's root principal was made", { credentials });
-  record.note('CreatePrincipal', { details: { name: ROOT, credentials } });
+  const made = await record.recorded('CreatePrincipal', { details: { name: ROOT, credentials } }, () =>
+    store.exclusively('start', () => createRootPrincipal(store.principals, issuer)),
+  );
+  if (made) logger.info("the account's root principal was made", { credentials });
 }
 
 async function kmsOf(
@@ -161,10 +161,14 @@ async function kmsOf(
     usage: createUsageLog(store),
     exhausted: createSingleFlight(),
     privateKeyExport: config.privateKeyExport,
-    onRotated(keyId, cause) {
-      logger.info('key rotated', { keyId, cause });
+    async rotating(keyId, cause, work) {
       // The request for the others is recorded itself.
-      if (cause !== 'on_demand') record.note('RotateKey', { keyId, details: { cause } });
+      const isOwn = cause !== 'on_demand';
+      const rotated = await (isOwn
+        ? record.recorded('RotateKey', { keyId, details: { cause } }, work)
+        : work());
+      if (rotated) logger.info('key rotated', { keyId, cause });
+      return rotated;
     },
   };
 }
@@ -189,13 +193,14 @@ async function close(
   housekeeping: Housekeeping,
   unlock: () => void,
 ): Promise<void> {
-  await listeners.close(GRACE_MS.requests);
-  await housekeeping.stop(GRACE_MS.duties);
+  await Promise.all([listeners.close(GRACE_MS.requests), housekeeping.stop(GRACE_MS.duties)]);
+  // What goes on without anybody waiting for its answer ends here, and is recorded.
+  await token.endJobs(GRACE_MS.jobs);
   // When a key was last used is worth no failure.
   await usage.flush().catch(() => undefined);
   // Its last line is signed by the token.
-  await audit.close();
-  await token.close(GRACE_MS.jobs);
+  await audit.close(GRACE_MS.records);
+  await token.close(0);
   await store.close();
   unlock();
 }

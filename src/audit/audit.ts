@@ -5,23 +5,13 @@ import { join } from 'node:path';
 import { StartError } from '../errors';
 import { Chain } from './chain';
 import { type Checkpoints, createCheckpoints, type Signer } from './checkpoints';
-import { type AuditEntry, entryMembers, recordBound } from './entry';
+import { type AuditEntry, CONTEXT_BYTES, recordBound } from './entry';
 import { type Covered, lockName, NO_HASH, newChainId, startMembers } from './lines';
 import { NoRoomError } from './log-file';
 import { type LockFile, type Repair, repairChains } from './repair';
-import { refusal } from './space';
+import { openReservations, type Reservation } from './reservations';
 
-/** Room on disk for one record. */
-export interface Reservation {
-  /**
-   * Resolves when the record is on disk. To be called once.
-   *
-   * @throws KmsError AUDIT_UNAVAILABLE
-   */
-  record(entry: AuditEntry): Promise<void>;
-  /** Gives the room back unused; does nothing after `record`. */
-  release(): void;
-}
+export type { Reservation };
 
 export interface Audit {
   /** The chain's id, as in its files' names. */
@@ -33,8 +23,17 @@ export interface Audit {
    * @throws KmsError AUDIT_UNAVAILABLE
    */
   reserve(bytes: number): Promise<Reservation>;
-  /** Writes what waits and the last line, trims the file and closes it. What comes later is refused. */
-  close(): Promise<void>;
+  /**
+   * Whether requests can be recorded now, the largest record included.
+   *
+   * @throws KmsError AUDIT_UNAVAILABLE
+   */
+  check(): Promise<void>;
+  /**
+   * Refuses reservations, and waits for the records of those that were made, so many milliseconds at most: how many are
+   * missing then is recorded. Writes the last line, trims the file and closes it.
+   */
+  close(limitMs?: number): Promise<void>;
 }
 
 /** The last line of a chain that the store knows. */
@@ -156,50 +155,45 @@ function face(
   checkpoints: Checkpoints,
   leave: (isEnded: boolean) => void,
 ): Audit {
-  let isClosed = false;
+  const reservations = openReservations(lines);
+  const { reserve } = reservations;
+  let closing: Promise<void> | undefined;
+
+  async function close(limitMs: number): Promise<void> {
+    await reservations.end(limitMs, (missing) => serviceEntry('EndService', 'failed', { missing }));
+    // Where the last line cannot be written, the lock's file stays and says that there was no orderly end.
+    const isEnded = await checkpoints.end().then(
+      () => true,
+      () => false,
+    );
+    await lines.close();
+    leave(isEnded);
+  }
+
   return {
     chain,
-    async reserve(wanted) {
-      if (isClosed) throw refusal('the audit log is closed.');
-      const bytes = Math.max(wanted, recordBound(0));
-      await lines.reserve(bytes);
-      let isUsed = false;
-      return {
-        async record(entry) {
-          if (isUsed) throw new Error('a reservation is for one record');
-          if (isClosed) throw refusal('the audit log is closed.');
-          const members = entryMembers(entry, bytes);
-          isUsed = true;
-          await lines.add(members, bytes);
-        },
-        release() {
-          if (!isUsed) lines.giveBack(bytes);
-          isUsed = true;
-        },
-      };
+    reserve,
+    async check() {
+      const reservation = await reserve(recordBound(CONTEXT_BYTES));
+      reservation.release();
     },
-    async close() {
-      if (isClosed) return;
-      isClosed = true;
-      // Where the last line cannot be written, the lock's file stays and says that there was no orderly end.
-      const isEnded = await checkpoints.end().then(
-        () => true,
-        () => false,
-      );
-      await lines.close();
-      leave(isEnded);
+    close(limitMs = 0) {
+      closing ??= close(limitMs);
+      return closing;
     },
   };
 }
 
+function serviceEntry(
+  operation: string,
+  outcome: AuditEntry['outcome'],
+  details: Readonly<Record<string, string | number>>,
+): AuditEntry {
+  return { time: new Date(), requestId: randomUUID(), protocol: 'service', operation, outcome, details };
+}
+
 async function recordRepair(audit: Audit, { chain, file, end, droppedBytes, done }: Repair): Promise<void> {
   const reservation = await audit.reserve(recordBound(0));
-  await reservation.record({
-    time: new Date(),
-    requestId: randomUUID(),
-    protocol: 'service',
-    operation: 'RepairAuditFile',
-    outcome: done ? 'ok' : 'refused',
-    details: { chain, file, sequence: end.sequence, hash: end.hash, droppedBytes },
-  });
+  const details = { chain, file, sequence: end.sequence, hash: end.hash, droppedBytes };
+  await reservation.record(serviceEntry('RepairAuditFile', done ? 'ok' : 'refused', details));
 }

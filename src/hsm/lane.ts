@@ -31,6 +31,9 @@ const ONE_AT_A_TIME: ReadonlySet<JobName> = new Set(['createKeyObjects', 'destro
 /** A token that has much to do is no token that does not answer. */
 const URGENT: ReadonlySet<JobName> = new Set(['ping']);
 
+/** Done until the lane closes: the last line of the audit record is signed when everything else has come to its end. */
+const LAST: ReadonlySet<JobName> = new Set(['sign']);
+
 /** What a lane asks of whoever gave it a job. */
 export interface JobQuestions {
   /** When the job's turn comes: whether nobody waits for it any more. */
@@ -47,6 +50,8 @@ export class Lane {
   private readonly queue: JobQueue;
   /** One of the jobs runs that must not run two at a time. */
   private changing = false;
+  /** Only the last jobs are taken. */
+  private ending = false;
   private readonly closing = new AbortController();
 
   constructor(
@@ -99,12 +104,22 @@ export class Lane {
   ): Promise<JobDone<JobName>> {
     return new Promise((resolve, reject) => {
       const job: LaneJob = { name, input, resolve, reject, isUnwanted, mayRepeat, executions: 0 };
-      if (this.isDown()) reject(unavailable());
+      if (this.isDown() || (this.ending && !LAST.has(name))) reject(unavailable());
       else if (this.startNow(job)) return;
       else if (URGENT.has(name)) this.queue.add(job, 'first');
       else if (!this.queue.isFull) this.queue.add(job, 'last');
       else reject(new KmsError('THROTTLED', 'Too many requests are waiting for the token: try again later.'));
     });
+  }
+
+  /**
+   * Begins no job more but signatures. Jobs that wait are refused; those in a worker get `graceMs` to finish, and then
+   * end with their worker.
+   */
+  async endJobs(graceMs: number): Promise<void> {
+    this.ending = true;
+    this.flush();
+    await Promise.all(this.seats.map((seat) => seat.endJob(graceMs)));
   }
 
   /** Ends all workers. Jobs that wait are refused; those in a worker get `graceMs` to finish. */
@@ -175,7 +190,7 @@ export class Lane {
   }
 
   private isRepeatable(job: LaneJob, reason: WorkerEnd): boolean {
-    if (NOT_REPEATED.has(job.name) || this.isDown()) return false;
+    if (NOT_REPEATED.has(job.name) || this.ending || this.isDown()) return false;
     if (reason === 'crashed') return job.executions < EXECUTIONS_WITH_CRASH;
     // All workers may have lost their sessions at once: enough tries to go past each and reach a new one.
     return reason === 'lost' && job.executions <= this.options.size + 1;

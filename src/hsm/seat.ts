@@ -107,13 +107,23 @@ export class Seat {
     void this.refresh();
   }
 
+  /** A job that is being done gets `graceMs` to finish; then it ends with its worker, which is replaced. */
+  async endJob(graceMs: number): Promise<void> {
+    await this.finishes(graceMs);
+    if (this.busy) this.worker?.end('stopped');
+  }
+
   /** Ends the workers, once the lane is closing; a job in one gets `graceMs` to finish. */
   async close(graceMs: number): Promise<void> {
-    const until = performance.now() + graceMs;
-    while (this.busy && performance.now() < until) await sleep(20);
+    await this.finishes(graceMs);
     const workers = [this.worker, this.fresh].filter((worker) => worker !== undefined);
     await Promise.all(workers.map((worker) => (this.busy ? worker.end('stopped') : worker.stop('stopped'))));
     await Promise.allSettled([this.kept, ...this.starts]);
+  }
+
+  private async finishes(graceMs: number): Promise<void> {
+    const until = performance.now() + graceMs;
+    while (this.busy && performance.now() < until) await sleep(20);
   }
 
   private async start(): Promise<WorkerProcess> {

@@ -64,6 +64,11 @@ export interface Token {
   /** @throws KmsError where the token does not answer or is not this store's */
   ping(): Promise<void>;
   stats(): { readonly lanes: readonly Lane['stats'][] };
+  /**
+   * Begins no job more but signatures: what comes or waits is refused. Jobs in flight get `graceMs`, and end with their
+   * workers then. To be called before `close`.
+   */
+  endJobs(graceMs: number): Promise<void>;
   /** Ends all workers; jobs in flight get `graceMs`. */
   close(graceMs: number): Promise<void>;
 }
@@ -102,7 +107,10 @@ export async function startToken(options: TokenOptions): Promise<Token> {
     await Promise.all([token.open(), keyPairs.open()]);
     running = true;
     const stats = () => ({ lanes: [token.stats, keyPairs.stats] });
-    return { report: { ...report, dialect }, stats, close, ...jobs(observer, token, keyPairs) };
+    const endJobs = async (graceMs: number) => {
+      await Promise.all([token.endJobs(graceMs), keyPairs.close(graceMs)]);
+    };
+    return { report: { ...report, dialect }, stats, endJobs, close, ...jobs(observer, token, keyPairs) };
   } catch (error) {
     // First, because a PIN that was refused is remembered, and closing zeroes it.
     const startError = await startErrorOf(options, error);

@@ -1,8 +1,10 @@
-import { KmsError } from '../errors';
+import { KmsError, type KmsErrorCode } from '../errors';
+
+const FOR_ALL: readonly KmsErrorCode[] = ['KEY_UNAVAILABLE', 'AUDIT_UNAVAILABLE'];
 
 /**
  * Does the same with one after the other. One that fails does not keep the others from their turn, unless the token
- * is away: then whoever is next would only fail, too.
+ * is away, or nothing can be recorded: then whoever is next would only fail, too.
  *
  * @param onFailed told of each failure
  * @throws the first failure, in the end
@@ -19,7 +21,7 @@ export async function each<T>(
     } catch (error) {
       onFailed(item, error);
       failures.push(error);
-      if (error instanceof KmsError && error.code === 'KEY_UNAVAILABLE') break;
+      if (error instanceof KmsError && FOR_ALL.includes(error.code)) break;
     }
   }
   if (failures.length > 0) throw failures[0];

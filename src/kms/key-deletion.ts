@@ -6,6 +6,7 @@ import type { Key } from './key';
 import { assertNotPendingDeletion } from './key-state';
 import { changeKey } from './keys';
 import type { Call, Kms } from './kms';
+import type { DoRecorded } from './recorded-work';
 
 /** A key pending deletion. */
 export interface ScheduledDeletion {
@@ -45,11 +46,10 @@ function assertPendingDeletion(key: Key): void {
     throw new KmsError('INVALID_STATE', `${key.arn} is not pending deletion.`);
 }
 
-/** Told of each key at once: what follows may fail. */
-export interface DestructionObserver {
-  /** Nothing can keep this key from being destroyed any more. */
-  readonly onBegun: (keyId: string) => void;
-  readonly onDestroyed: (keyId: string) => void;
+export interface DestructionHooks {
+  /** Does the first step, after which nothing can keep the key from being destroyed. */
+  readonly beginning: DoRecorded;
+  readonly destroying: DoRecorded;
   /** It will be tried again. */
   readonly onFailed: (keyId: string, error: unknown) => void;
 }
@@ -64,38 +64,43 @@ export interface DestructionObserver {
 export async function destroyDueKeys(
   kms: Kms,
   drainMs: number,
-  { onBegun, onDestroyed, onFailed }: DestructionObserver,
+  { beginning, destroying, onFailed }: DestructionHooks,
 ): Promise<void> {
   const { deletions } = kms.store;
   for (const id of await deletions.due(Date.now())) {
-    if (await deletions.begin(id, Date.now(), drainMs)) onBegun(id);
+    await beginning(id, () => deletions.begin(id, Date.now(), drainMs));
   }
   const destroyOne = async (id: string) => {
-    if (await destroy(kms, id)) onDestroyed(id);
+    await destroying(id, (record) => destroy(kms, id, record));
   };
   await each(await deletions.begun(), destroyOne, onFailed);
 }
 
 /** @returns false where another instance was faster */
-async function destroy(kms: Kms, id: string): Promise<boolean> {
+async function destroy(kms: Kms, id: string, record: () => Promise<void>): Promise<boolean> {
   const versions = await kms.store.deletions.objects(id);
   let buried = false;
   // A turn for each version: a key may have so many that the token is long at work, and others want to make keys.
   for (const [index, objects] of versions.entries()) {
     const isLast = index === versions.length - 1;
-    buried = await kms.store.exclusively('token-objects', () => destroyVersion(kms, id, objects, isLast));
+    buried = await kms.store.exclusively('token-objects', async () => {
+      if (!(await destroyVersion(kms, id, objects)) || !isLast) return false;
+      // Before the store forgets that it was to be destroyed: a crash in between has it recorded once more.
+      await record();
+      return kms.store.deletions.bury(id);
+    });
   }
   kms.keys.forget();
   return buried;
 }
 
+/** @returns false where another instance has destroyed the key */
 async function destroyVersion(
   { store, token }: Kms,
   id: string,
   objects: readonly string[],
-  isLast: boolean,
 ): Promise<boolean> {
   if ((await store.deletions.objects(id)).length === 0) return false;
   await token.run('destroyObjects', { ids: objects });
-  return isLast && store.deletions.bury(id);
+  return true;
 }

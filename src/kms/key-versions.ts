@@ -5,6 +5,7 @@ import type { FinishedRotation, UnfinishedVersion, VersionName, VersionObjects }
 import { each } from './each';
 import type { Call, Kms } from './kms';
 import { labelPrefix } from './object-label';
+import type { RecordedWork } from './recorded-work';
 
 type TokenAndStore = Pick<Kms, 'store' | 'token'>;
 
@@ -67,9 +68,15 @@ async function tryToRemove(kms: Kms, version: UnfinishedVersion, error: unknown)
 }
 
 /** Claimed first: from then on nobody can finish the version, so that no key is left without its objects. */
-async function remove({ store, token }: TokenAndStore, version: UnfinishedVersion): Promise<boolean> {
+async function remove(
+  { store, token }: TokenAndStore,
+  version: UnfinishedVersion,
+  record?: () => Promise<void>,
+): Promise<boolean> {
   if (!(await store.versions.claimRemoval(version))) return false;
   await token.run('destroyObjects', { ids: version.objects });
+  // A crash in between has it removed and recorded once more: better than not at all.
+  await record?.();
   await store.versions.forget(version);
   return true;
 }
@@ -82,22 +89,22 @@ async function remove({ store, token }: TokenAndStore, version: UnfinishedVersio
  */
 export async function removeUnfinished(
   { store, token }: TokenAndStore,
-  { onRemoved, onFailed }: RemovalObserver,
+  { removing, onFailed }: RemovalHooks,
   olderThanMs?: number,
 ): Promise<void> {
   // Asked without the lock first: there hardly ever are any.
   if ((await store.versions.unfinished(olderThanMs)).length === 0) return;
   await store.exclusively('token-objects', async () => {
     const removeOne = async (version: UnfinishedVersion) => {
-      if (await remove({ store, token }, version)) onRemoved(version);
+      await removing(version, (record) => remove({ store, token }, version, record));
     };
     await each(await store.versions.unfinished(olderThanMs), removeOne, onFailed);
   });
 }
 
-/** Told of each version at once: the next one may fail. */
-export interface RemovalObserver {
-  readonly onRemoved: (version: VersionName) => void;
+export interface RemovalHooks {
+  /** Does the removal of a version, and has it recorded. */
+  readonly removing: (version: VersionName, work: RecordedWork) => Promise<boolean>;
   /** It will be tried again. */
   readonly onFailed: (version: VersionName, error: unknown) => void;
 }

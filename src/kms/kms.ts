@@ -28,8 +28,8 @@ export interface Kms {
   /** Rotations of keys whose AES-GCM calls are used up, by key id. */
   readonly exhausted: SingleFlight;
   readonly privateKeyExport: PrivateKeyExport;
-  /** Told of every rotation. */
-  readonly onRotated: (keyId: string, cause: RotationCause) => void;
+  /** Does every rotation, and has it recorded. */
+  readonly rotating: (keyId: string, cause: RotationCause, work: () => Promise<boolean>) => Promise<boolean>;
 }
 
 /** Where a request came from. */

@@ -120,13 +120,17 @@ export async function rotateExhausted(kms: Kms, { id, current }: Key): Promise<v
  * @param isDue asked of the key as it is once nobody else can rotate it
  * @returns whether the key was rotated
  */
-async function rotate(
+function rotate(
   kms: Kms,
   call: Call | undefined,
   keyId: string,
   cause: FinishedRotation['cause'],
   isDue: (row: KeyRow) => boolean,
 ): Promise<boolean> {
+  return kms.rotating(keyId, cause, () => makeNext(kms, call, keyId, cause, isDue));
+}
+
+async function makeNext(...[kms, call, keyId, cause, isDue]: Parameters<typeof rotate>): Promise<boolean> {
   let from = 0;
   let nextAt: number | undefined;
   const begin: Parameters<typeof makeVersion>[2] = async (objects) => {
@@ -144,7 +148,5 @@ async function rotate(
     ...(nextAt !== undefined && { nextAt }),
   }));
   kms.keys.forget();
-  if (!made) return false;
-  kms.onRotated(keyId, cause);
-  return true;
+  return made !== undefined;
 }

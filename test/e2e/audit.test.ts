@@ -1,5 +1,6 @@
 import {
   CreateAliasCommand,
+  CreateKeyCommand,
   DecryptCommand,
   DescribeKeyCommand,
   EncryptCommand,
@@ -9,11 +10,12 @@ import {
   ListKeysCommand,
   ReEncryptCommand,
 } from '@aws-sdk/client-kms';
-import { auditRecords, verifyAudit } from '../support/audit-log';
+import { auditLines, auditRecords, verifyAudit } from '../support/audit-log';
 import { createKey } from '../support/keys';
 import { kmsClient, send } from '../support/kms-client';
+import { metric } from '../support/metrics';
 import { createUser } from '../support/principals';
-import { startServer } from '../support/server';
+import { eventually, startServer } from '../support/server';
 import { createSite, type Site } from '../support/site';
 
 const ROOT = 'arn:aws:iam::111122223333:root';
@@ -92,6 +94,53 @@ describe('the audit record', () => {
     expectRecordOfEach(site, answered);
     await next.terminate();
     expect((await verifyAudit(site)).code).toBe(0);
+  });
+
+  it('has whatever was begun when the service was told to end, and ends after it', async () => {
+    const site = createSite();
+    const server = await startServer(site);
+    const client = kmsClient(server);
+    const keyId = await createKey(client);
+    const before = auditRecords(site).length;
+    const pair = { KeyId: keyId, KeyPairSpec: 'RSA_4096' } as const;
+    const pairs = Array.from({ length: 24 }, () =>
+      client.send(new GenerateDataKeyPairWithoutPlaintextCommand(pair)),
+    );
+    let made = 0;
+    for (const one of pairs) one.then(() => made++).catch(() => undefined);
+    // All have been let in: two are being made, and the others wait.
+    const waiting = async () => (await metric(server, 'p11kms_token_lane_depth', { lane: 'key-pairs' })) ?? 0;
+    await eventually(
+      async () => (await waiting()) + made === 22 || undefined,
+      10_000,
+      () => 'the pairs do not wait for workers',
+    );
+    const keys = Array.from({ length: 4 }, () => client.send(new CreateKeyCommand({})));
+    const sent = Promise.allSettled([...pairs, ...keys]);
+    const ended = server.terminate();
+    const answers = await sent;
+    expect(await ended).toEqual({ code: 0, signal: null });
+
+    const records = auditRecords(site).slice(before);
+    const of = (name: string) => records.filter(({ operation }) => operation === name);
+    expect(of('GenerateDataKeyPairWithoutPlaintext')).toHaveLength(24);
+    const failed = of('GenerateDataKeyPairWithoutPlaintext').filter(({ outcome }) => outcome === 'failed');
+    expect(failed.length).toBeGreaterThan(0);
+    expect(of('EndService')).toEqual([]);
+    const ids = new Set(records.map(({ requestId }) => requestId));
+    for (const answer of answers)
+      if (answer.status === 'fulfilled') expect(ids).toContain(answer.value.$metadata.requestId);
+    expect(auditLines(site).at(-1)).toMatchObject({ type: 'end', signature: expect.any(String) });
+    const { code, stdout } = await verifyAudit(site);
+    expect([code, stdout]).toEqual([0, expect.any(String)]);
+
+    const next = await startServer(site);
+    const { Keys = [] } = await kmsClient(next).send(new ListKeysCommand({}));
+    await next.terminate();
+    const recorded = auditRecords(site).filter(
+      ({ operation, outcome }) => operation === 'CreateKey' && outcome === 'ok',
+    );
+    expect(Keys.map(({ KeyArn }) => KeyArn).toSorted()).toEqual(recorded.map(({ key }) => key).toSorted());
   });
 
   it('has who did what with which key, from where, and how it ended', async () => {

@@ -43,12 +43,12 @@ it('/healthz says that the process lives', async () => {
   expect(requestId).toMatch(/^[0-9a-f-]{36}$/);
 });
 
-it('/readyz says that token and store answer', async () => {
+it('/readyz says that token and store answer, and that requests can be recorded', async () => {
   site.shim.clearLog();
   const { status, json } = await get(server, '/readyz');
   expect({ status, body: json() }).toEqual({
     status: 200,
-    body: { status: 'ok', parts: { token: 'ok', store: 'ok' } },
+    body: { status: 'ok', parts: { token: 'ok', store: 'ok', audit: 'ok' } },
   });
   expect(site.shim.count('C_Decrypt')).toBeGreaterThan(0);
 });

@@ -80,7 +80,7 @@ describe('a service with its store on PostgreSQL', () => {
       const { status, json } = await get(server, '/readyz');
       expect({ status, parts: json().parts }).toEqual({
         status: 503,
-        parts: { token: 'ok', store: 'unavailable' },
+        parts: { token: 'ok', store: 'unavailable', audit: 'ok' },
       });
       for (const call of [client.send(new ListKeysCommand({})), createKey(client)]) {
         expect(await refusalOf(call)).toMatchObject({

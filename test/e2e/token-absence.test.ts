@@ -93,7 +93,7 @@ describe.each(['first', 'second'])('the %s time that the token goes away', () =>
     const { status, json } = await get(server, '/readyz');
     expect({ status, body: json() }).toEqual({
       status: 503,
-      body: { status: 'unavailable', parts: { token: 'unavailable', store: 'ok' } },
+      body: { status: 'unavailable', parts: { token: 'unavailable', store: 'ok', audit: 'ok' } },
     });
   });
 

@@ -4,6 +4,7 @@ import { destroyDueKeys } from '../../src/kms/key-deletion';
 import { removeUnfinished } from '../../src/kms/key-versions';
 import type { Kms } from '../../src/kms/kms';
 import { rotateDueKeys } from '../../src/kms/rotation';
+import type { ServiceRecord } from '../../src/service-record';
 import { captureLog } from './api/support';
 
 jest.mock('../../src/kms/heartbeat');
@@ -28,12 +29,14 @@ const beat = jest.fn(async () => undefined);
 const flush = jest.fn(async () => undefined);
 const KMS = { store: {}, usage: { flush } } as unknown as Kms;
 const KEY_ID = 'a-key';
-const record = { assertRoom: jest.fn(async () => undefined), note: jest.fn() };
+const record = { recorded: jest.fn<Promise<boolean>, Parameters<ServiceRecord['recorded']>>() };
+const nothing = async () => undefined;
 
 beforeEach(() => {
   jest.resetAllMocks();
   jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
   jest.mocked(createHeartbeat).mockReturnValue(beat);
+  record.recorded.mockImplementation((_operation, _about, work) => work(nothing));
 });
 afterEach(() => jest.useRealTimers());
 
@@ -135,19 +138,23 @@ describe('a duty that fails', () => {
 });
 
 describe('what cannot be recorded', () => {
-  it('is not done: no key is rotated or destroyed', async () => {
-    const { seen } = start();
-    record.assertRoom.mockRejectedValue(new Error('the disk is full'));
-    await pass(10);
-    expect(rotateDueKeys).not.toHaveBeenCalled();
-    expect(destroyDueKeys).not.toHaveBeenCalled();
-    expect(seen()).toMatchObject([
-      { message: 'rotating keys failed; will try again' },
-      { message: 'destroying keys failed; will try again' },
-    ]);
-    record.assertRoom.mockResolvedValue(undefined);
-    await pass(20);
-    expect(destroyDueKeys).toHaveBeenCalled();
+  it('is not done: no key is destroyed, and no version removed', async () => {
+    const { log } = start();
+    const full = new Error('the disk is full');
+    record.recorded.mockRejectedValue(full);
+    const work = jest.fn(async () => true);
+    jest.mocked(destroyDueKeys).mockImplementationOnce(async (_kms, _drainMs, { beginning, destroying }) => {
+      await expect(beginning(KEY_ID, work)).rejects.toBe(full);
+      await expect(destroying(KEY_ID, work)).rejects.toBe(full);
+    });
+    await pass(2);
+    jest.mocked(removeUnfinished).mockImplementationOnce(async (_kms, { removing }) => {
+      await expect(removing({ keyId: KEY_ID, number: 2 }, work)).rejects.toBe(full);
+    });
+    await cleanUp(KMS, log.logger, record);
+    expect(record.recorded).toHaveBeenCalledTimes(3);
+    expect(work).not.toHaveBeenCalled();
+    expect(log.lines()).toEqual([]);
   });
 });
 
@@ -169,32 +176,37 @@ describe('what is done to keys is logged', () => {
 
   it('when one is being destroyed, and when it is, and recorded', async () => {
     const { log } = start();
-    jest.mocked(destroyDueKeys).mockImplementationOnce(async (_kms, _drainMs, { onBegun, onDestroyed }) => {
-      onBegun(KEY_ID);
-      onDestroyed(KEY_ID);
+    jest.mocked(destroyDueKeys).mockImplementationOnce(async (_kms, _drainMs, { beginning, destroying }) => {
+      expect(await beginning(KEY_ID, async () => true)).toBe(true);
+      expect(await destroying('another', async () => false)).toBe(false);
+      expect(await destroying(KEY_ID, async () => true)).toBe(true);
     });
     await pass(2);
     expect(log.lines()).toMatchObject([
       { level: 'warn', message: 'destroying a key whose deletion is due', keyId: KEY_ID },
       { level: 'warn', message: 'key destroyed', keyId: KEY_ID },
     ]);
-    expect(record.note.mock.calls).toEqual([
-      ['BeginKeyDestruction', { keyId: KEY_ID }],
-      ['DestroyKey', { keyId: KEY_ID }],
+    expect(record.recorded.mock.calls).toEqual([
+      ['BeginKeyDestruction', { keyId: KEY_ID }, expect.any(Function)],
+      ['DestroyKey', { keyId: 'another' }, expect.any(Function)],
+      ['DestroyKey', { keyId: KEY_ID }, expect.any(Function)],
     ]);
   });
 
-  it('when versions are removed, and only then', async () => {
+  it('when versions are removed, and only then, and recorded', async () => {
     const { logger, lines } = captureLog();
-    await cleanUp(KMS, logger);
+    await cleanUp(KMS, logger, record);
     expect(lines()).toEqual([]);
     const version = { keyId: KEY_ID, number: 2, objects: [] };
-    jest.mocked(removeUnfinished).mockImplementationOnce(async (_kms, { onRemoved, onFailed }) => {
-      onRemoved(version);
+    jest.mocked(removeUnfinished).mockImplementationOnce(async (_kms, { removing, onFailed }) => {
+      expect(await removing(version, async () => true)).toBe(true);
+      expect(await removing(version, async () => false)).toBe(false);
       onFailed(version, new Error('stuck'));
     });
-    await cleanUp(KMS, logger, 5);
+    await cleanUp(KMS, logger, record, 5);
     expect(removeUnfinished).toHaveBeenLastCalledWith(KMS, expect.anything(), 5);
+    const about = { keyId: KEY_ID, details: { version: 2 } };
+    expect(record.recorded).toHaveBeenCalledWith('RemoveUnfinishedVersion', about, expect.any(Function));
     expect(lines()).toMatchObject([
       {
         level: 'warn',

@@ -14,7 +14,8 @@ it('a record has the time when the request came, not when it was answered', asyn
     record: async (entry: AuditEntry) => void entries.push(entry),
     release: () => undefined,
   };
-  const audit: Audit = { chain: 'chain', reserve: async () => reservation, close: async () => undefined };
+  const nothing = async () => undefined;
+  const audit: Audit = { chain: 'chain', reserve: async () => reservation, check: nothing, close: nothing };
   const answer = {
     status: 200,
     contentType: 'text/plain',

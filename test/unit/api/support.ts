@@ -122,7 +122,10 @@ export function captureAudit(
     if (failures.reserve) throw failures.reserve;
     return { record, release: () => undefined };
   };
-  return { entries, audit: { chain: 'a-chain', reserve, close: async () => undefined } };
+  return {
+    entries,
+    audit: { chain: 'a-chain', reserve, check: async () => undefined, close: async () => undefined },
+  };
 }
 
 export interface LogCapture {

@@ -108,6 +108,8 @@ describe('a chain', () => {
     const reservation = await audit.reserve(recordBound(0));
     await Promise.all([audit.close(), audit.close()]);
     await expect(reservation.record(entry())).rejects.toMatchObject({ code: 'AUDIT_UNAVAILABLE' });
+    reservation.release();
+    await expect(audit.check()).rejects.toMatchObject({ code: 'AUDIT_UNAVAILABLE' });
     await expect(audit.reserve(1)).rejects.toMatchObject({ code: 'AUDIT_UNAVAILABLE' });
     expect(site.verify().findings).toEqual([]);
   });
@@ -119,6 +121,46 @@ describe('a chain', () => {
     const records = reservations.map((reservation) => reservation.record(entry()));
     await Promise.all([...records, audit.close()]);
     expect(site.verify()).toMatchObject({ isWhole: true, chains: [{ records: 10 }] });
+  });
+
+  it('waits when it is closed for the records of what was begun, and takes nothing new meanwhile', async () => {
+    const site = new Site();
+    const audit = await site.open();
+    const [first, second, third] = await Promise.all([1, 2, 3].map(() => audit.reserve(recordBound(0))));
+    const closed = jest.fn();
+    const closing = audit.close(60_000).then(closed);
+    await expect(audit.reserve(1)).rejects.toMatchObject({ code: 'AUDIT_UNAVAILABLE' });
+    await first?.record(entry({ operation: 'First' }));
+    second?.release();
+    await sleep(20);
+    expect(closed).not.toHaveBeenCalled();
+    await third?.record(entry({ operation: 'Third' }));
+    await closing;
+    expect(site.lines().map(({ type, operation }) => operation ?? type)).toEqual([
+      'start',
+      'First',
+      'Third',
+      'end',
+    ]);
+    expect(site.verify().isWhole).toBe(true);
+  });
+
+  it('records at its end how many records it has waited for in vain', async () => {
+    const site = new Site();
+    const audit = await site.open();
+    const reservations = await Promise.all([1, 2].map(() => audit.reserve(recordBound(0))));
+    await audit.close(1);
+    const [, missing, end] = site.lines();
+    expect(missing).toMatchObject({
+      protocol: 'service',
+      operation: 'EndService',
+      outcome: 'failed',
+      details: { missing: 2 },
+    });
+    expect(end?.type).toBe('end');
+    for (const late of reservations)
+      await expect(late.record(entry())).rejects.toMatchObject({ code: 'AUDIT_UNAVAILABLE' });
+    expect(site.verify().isWhole).toBe(true);
   });
 
   it('takes one record for a reservation', async () => {
@@ -254,6 +296,22 @@ describe('a disk that fails', () => {
     expect(site.verify()).toMatchObject({ isWhole: true, chains: [{ records: reservations.length + 1 }] });
   });
 
+  it('because it is full is found by a check, which takes no room and tells of it once', async () => {
+    const site = new Site();
+    const { audit, reservations } = await filled(site);
+    for (let time = 0; time < 3; time++)
+      await expect(audit.check()).rejects.toMatchObject({ code: 'AUDIT_UNAVAILABLE' });
+    expect(site.troubles).toHaveLength(1);
+    jest.restoreAllMocks();
+    const size = () => site.files().reduce((sum, file) => sum + site.read(file).length, 0);
+    await audit.check();
+    const bytes = size();
+    for (let time = 0; time < 100; time++) await audit.check();
+    expect(size()).toBe(bytes);
+    for (const reservation of reservations) reservation.release();
+    await audit.close();
+  });
+
   it('because it is full has nothing left of a chain that could not begin', async () => {
     const site = new Site();
     jest.spyOn(fs, 'write').mockImplementation(((...given: unknown[]) => {
@@ -287,6 +345,7 @@ describe('a disk that fails', () => {
     const records = [reservation.record(entry()), record(audit)];
     for (const one of records) await expect(one).rejects.toMatchObject({ code: 'AUDIT_UNAVAILABLE' });
     spy.mockRestore();
+    await expect(audit.check()).rejects.toMatchObject({ code: 'AUDIT_UNAVAILABLE' });
     await expect(audit.reserve(recordBound(0))).rejects.toMatchObject({ code: 'AUDIT_UNAVAILABLE' });
     expect(site.troubles).toEqual([expect.stringContaining('EIO')]);
     await audit.close();

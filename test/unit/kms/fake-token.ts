@@ -77,6 +77,8 @@ export class FakeToken implements Token {
     return { lanes: [] };
   }
 
+  async endJobs(): Promise<void> {}
+
   async close(): Promise<void> {}
 
   #seal(objects: readonly string[], aad: Buffer, plaintext: Buffer): { iv: Buffer; sealed: Buffer } {

@@ -64,7 +64,7 @@ export async function openDomain(options: DomainOptions = {}): Promise<Domain> {
     usage: createUsageLog(store),
     exhausted: createSingleFlight(),
     privateKeyExport,
-    onRotated: () => undefined,
+    rotating: (_keyId, _cause, work) => work(),
   };
   return { kms, token, dataDir };
 }
@@ -116,6 +116,13 @@ export const codeOf = async (promise: Promise<unknown>): Promise<string> => (awa
 /** How many unfinished versions one clean-up removes. */
 export async function cleanUp(kms: Kms): Promise<number> {
   let count = 0;
-  await removeUnfinished(kms, { onRemoved: () => count++, onFailed: () => undefined });
+  await removeUnfinished(kms, {
+    async removing(_version, work) {
+      const isDone = await work(async () => undefined);
+      if (isDone) count++;
+      return isDone;
+    },
+    onFailed: () => undefined,
+  });
   return count;
 }

@@ -4,6 +4,7 @@ import type { Key } from '../../../src/kms/key';
 import { cancelKeyDeletion, destroyDueKeys, scheduleKeyDeletion } from '../../../src/kms/key-deletion';
 import { createKey, disableKey, enableKey, updateKeyDescription } from '../../../src/kms/keys';
 import type { Kms } from '../../../src/kms/kms';
+import type { DoRecorded } from '../../../src/kms/recorded-work';
 import { disableKeyRotation, enableKeyRotation, rotateKeyOnDemand } from '../../../src/kms/rotation';
 import { codeOf, context, type Domain, kmsErrorOf, newCall, openDomain, UNKNOWN_ID } from './fixture';
 
@@ -27,9 +28,16 @@ async function makeDue({ kms }: Domain, keyId: string): Promise<void> {
 /** One round of housekeeping, and what it told. */
 async function destroy(kms: Kms, drainMs = 0) {
   const told = { begun: [] as string[], destroyed: [] as string[], failed: [] as string[] };
+  const into =
+    (list: string[]): DoRecorded =>
+    async (id, work) => {
+      const isDone = await work(async () => undefined);
+      if (isDone) list.push(id);
+      return isDone;
+    };
   const round = destroyDueKeys(kms, drainMs, {
-    onBegun: (id) => told.begun.push(id),
-    onDestroyed: (id) => told.destroyed.push(id),
+    beginning: into(told.begun),
+    destroying: into(told.destroyed),
     onFailed: (id) => told.failed.push(id),
   });
   const error = await round.then(
@@ -212,6 +220,43 @@ describe('destroyDueKeys', () => {
     bury.mockRestore();
     const after = await openDomain({ sharing: domain });
     expect(await destroy(after.kms)).toEqual({ ...NOTHING, destroyed: [key.id] });
+  });
+
+  it('is recorded after the objects are gone and before the store forgets the key, or goes on', async () => {
+    const domain = await withKey();
+    const { kms, token, key } = domain;
+    await rotateKeyOnDemand(kms, newCall(), key.id);
+    await makeDue(domain, key.id);
+    const record = jest.fn(async () => expect(token.objects.size).toBe(0));
+    record.mockRejectedValueOnce(new Error('the disk is broken'));
+    const round = () =>
+      destroyDueKeys(kms, 0, {
+        beginning: (_id, work) => work(async () => undefined),
+        destroying: (_id, work) => work(record),
+        onFailed: () => undefined,
+      });
+    await expect(round()).rejects.toThrow('the disk is broken');
+    expect(await kms.store.deletions.begun()).toEqual([key.id]);
+    await round();
+    expect(record).toHaveBeenCalledTimes(2);
+    expect(await kms.store.deletions.begun()).toEqual([]);
+  });
+
+  it('is not done, nor begun, where there is no room for its record', async () => {
+    const domain = await withKey();
+    const { kms, token, key } = domain;
+    await makeDue(domain, key.id);
+    token.jobs.length = 0;
+    const full = new KmsError('AUDIT_UNAVAILABLE', 'The disk is full.');
+    const refuse = () => Promise.reject(full);
+    const does: DoRecorded = (_id, work) => work(async () => undefined);
+    const onFailed = jest.fn();
+    const hooks = { beginning: does, destroying: does, onFailed };
+    await expect(destroyDueKeys(kms, 0, { ...hooks, beginning: refuse })).rejects.toBe(full);
+    expect(await kms.store.deletions.due(Date.now())).toEqual([key.id]);
+    await expect(destroyDueKeys(kms, 0, { ...hooks, destroying: refuse })).rejects.toBe(full);
+    expect(onFailed).toHaveBeenCalledTimes(1);
+    expect(token.jobs).toEqual([]);
   });
 
   it('lets one key that fails hold up no other, and tells of what was done', async () => {

@@ -1,4 +1,5 @@
 import { KmsError } from '../../../src/errors';
+import { removeUnfinished } from '../../../src/kms/key-versions';
 import { createKey } from '../../../src/kms/keys';
 import { cleanUp, codeOf, newCall, openDomain } from './fixture';
 
@@ -41,6 +42,27 @@ describe('removeUnfinished', () => {
     expect(await kms.store.versions.unfinished()).toHaveLength(1);
     token.work();
     await expect(cleanUp(kms)).resolves.toBe(1);
+  });
+
+  it('has a removal recorded before it is forgotten, and does none that there is no room to record', async () => {
+    const { kms, token } = await openDomain();
+    const finish = jest.spyOn(kms.store.versions, 'finish').mockRejectedValue(new Error('disk full'));
+    await expect(createKey(kms, newCall(), { description: '' })).rejects.toThrow('disk full');
+    finish.mockRestore();
+    const full = new KmsError('AUDIT_UNAVAILABLE', 'The disk is full.');
+    const refused = removeUnfinished(kms, {
+      removing: () => Promise.reject(full),
+      onFailed: () => undefined,
+    });
+    expect(await codeOf(refused)).toBe('AUDIT_UNAVAILABLE');
+    expect(token.objects.size).toBe(2);
+    const record = jest.fn(async () => {
+      expect(token.objects.size).toBe(0);
+      expect(await kms.store.versions.unfinished()).toHaveLength(1);
+    });
+    await removeUnfinished(kms, { removing: (_version, work) => work(record), onFailed: () => undefined });
+    expect(record).toHaveBeenCalledTimes(1);
+    expect(await kms.store.versions.unfinished()).toEqual([]);
   });
 
   it('does not ask the token where nothing was cut short', async () => {

@@ -41,9 +41,19 @@ export const versionsOf = async (kms: Kms, key: Key) => {
   return row?.versions.map(({ number, rotation }) => [number, rotation]);
 };
 
+/** A domain that puts the id of each key that is rotated into a list. */
+export const tellingRotations = (kms: Kms, rotated: string[]): Kms => ({
+  ...kms,
+  async rotating(keyId, _cause, work) {
+    const isDone = await work();
+    if (isDone) rotated.push(keyId);
+    return isDone;
+  },
+});
+
 /** The ids of the keys that one round of housekeeping rotates. */
 export async function rotateDue(kms: Kms): Promise<string[]> {
   const rotated: string[] = [];
-  await rotateDueKeys({ ...kms, onRotated: (id) => rotated.push(id) }, () => undefined);
+  await rotateDueKeys(tellingRotations(kms, rotated), () => undefined);
   return rotated;
 }

@@ -9,7 +9,16 @@ import {
   rotateExhausted,
 } from '../../../src/kms/rotation';
 import { cleanUp, codeOf, newCall, openDomain } from './fixture';
-import { decryptAll, encryptUnder, onDemand, rotateDue, setNext, versionsOf, withKey } from './rotating';
+import {
+  decryptAll,
+  encryptUnder,
+  onDemand,
+  rotateDue,
+  setNext,
+  tellingRotations,
+  versionsOf,
+  withKey,
+} from './rotating';
 
 const DAY = 86_400_000;
 const MINUTE = 60_000;
@@ -200,10 +209,25 @@ describe('a rotation that fails', () => {
     });
     const failed: string[] = [];
     const rotated: string[] = [];
-    const observed = { ...kms, onRotated: (id: string) => rotated.push(id) };
-    await expect(rotateDueKeys(observed, (id) => failed.push(id))).rejects.toThrow('stuck');
+    await expect(rotateDueKeys(tellingRotations(kms, rotated), (id) => failed.push(id))).rejects.toThrow(
+      'stuck',
+    );
     expect(rotated.sort()).toEqual([keys[0]?.id, keys[2]?.id].sort());
     expect(failed).toEqual([keys[1]?.id]);
+  });
+
+  it('is not done where there is no room for its record', async () => {
+    const { kms, key, token } = await withKey();
+    await setNext(kms, key, 1);
+    token.jobs.length = 0;
+    const full = new KmsError('AUDIT_UNAVAILABLE', 'The disk is full.');
+    const failed = jest.fn();
+    const rotating = () => Promise.reject(full);
+    await expect(rotateDueKeys({ ...kms, rotating }, failed)).rejects.toBe(full);
+    await expect(rotateExhausted({ ...kms, rotating }, key)).rejects.toBe(full);
+    expect(failed).toHaveBeenCalledTimes(1);
+    expect(token.jobs).toEqual([]);
+    expect(await versionsOf(kms, key)).toHaveLength(1);
   });
 
   it('through a crash leaves the key as it was', async () => {
