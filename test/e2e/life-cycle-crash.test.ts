@@ -116,7 +116,7 @@ it(`killed while keys are rotated, used up and destroyed, ${ROUNDS} times, it co
     site.shim.clear();
     // Its workers may still be at work: a supervisor does not wait for them either.
   }
-});
+}, 150_000);
 
 it('every key that was doomed is destroyed in the end, and no other', async () => {
   await start();
