@@ -8,7 +8,6 @@ import {
 } from '../../softhsm/token-directory.mjs';
 import { isListening, serviceAddress, whenReady } from './address.mjs';
 import { inRoot, say } from './checkout.mjs';
-import { showExample } from './example.mjs';
 import { runInForeground } from './foreground.mjs';
 import { prepare } from './prepare.mjs';
 import { SetUpError } from './run-script.mjs';
@@ -56,7 +55,10 @@ async function exampleWhile(exitCode, address, about) {
     () => ended.abort(),
     () => ended.abort(),
   );
-  if (await whenReady(address, ended.signal)) await showExample(address, about, ended.signal);
+  if (!(await whenReady(address, ended.signal))) return;
+  // It needs packages that are not there before the set-up.
+  const { showExample } = await import('./example.mjs');
+  await showExample(address, about, ended.signal);
 }
 
 /** A refusal and what the operating system refuses are for the operator; all else is a bug, with its stack. */
