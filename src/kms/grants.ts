@@ -188,35 +188,28 @@ export interface RemoveGrantRequest {
  *
  * @throws KmsError INVALID_GRANT_ID, INVALID_ARN, ACCESS_DENIED, NOT_FOUND, DRY_RUN
  */
-export async function revokeGrant(
-  kms: Kms,
-  call: Call,
-  { keyId, grantId, dryRun }: RemoveGrantRequest,
-): Promise<void> {
-  assertGrantId(grantId);
-  call.details = { grantId };
-  const facts = { 'kms:GrantIsForAWSResource': 'false' } as const;
-  const key = await describeKeyWithoutAlias(kms, call, keyId, { facts });
-  const grant = await kms.store.grants.find(grantId);
-  if (grant?.key_id !== key.id) throw unknownGrant(grantId);
-  stopDryRun(dryRun);
-  if (!(await remove(kms, grant))) throw unknownGrant(grantId);
-}
+export const revokeGrant = (kms: Kms, call: Call, request: RemoveGrantRequest): Promise<void> =>
+  endGrant(kms, call, request, () => ({ facts: { 'kms:GrantIsForAWSResource': 'false' } }));
 
 /**
  * Ends a grant that has done its work.
  *
  * @throws KmsError INVALID_GRANT_ID, INVALID_ARN, ACCESS_DENIED, NOT_FOUND, DRY_RUN
  */
-export async function retireGrant(
+export const retireGrant = (kms: Kms, call: Call, request: RemoveGrantRequest): Promise<void> =>
+  endGrant(kms, call, request, (grant) => aboutRetirement(call, grant));
+
+/** What revoking and retiring have in common. They differ in who may. */
+async function endGrant(
   kms: Kms,
   call: Call,
   { keyId, grantId, dryRun }: RemoveGrantRequest,
+  aboutEnd: (grant: GrantRow | undefined) => About,
 ): Promise<void> {
   assertGrantId(grantId);
   call.details = { grantId };
   const grant = await kms.store.grants.find(grantId);
-  const key = await describeKeyWithoutAlias(kms, call, keyId, aboutRetirement(call, grant));
+  const key = await describeKeyWithoutAlias(kms, call, keyId, aboutEnd(grant));
   if (grant?.key_id !== key.id) throw unknownGrant(grantId);
   stopDryRun(dryRun);
   if (!(await remove(kms, grant))) throw unknownGrant(grantId);
