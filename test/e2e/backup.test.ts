@@ -13,6 +13,7 @@ import { join, resolve } from 'node:path';
 import * as kms from '@aws-sdk/client-kms';
 import SQLite from 'better-sqlite3';
 import { atEnd } from '../support/at-end';
+import { createKey } from '../support/keys';
 import { exceptionOf, kmsClient } from '../support/kms-client';
 import { Program, runToEnd } from '../support/program';
 import { restoration } from '../support/restoration';
@@ -50,10 +51,6 @@ function newDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), 'p11kms-backup-'));
   atEnd(() => rmSync(directory, { recursive: true, force: true }));
   return directory;
-}
-
-async function createKey(client: kms.KMSClient): Promise<string> {
-  return String((await client.send(new kms.CreateKeyCommand({}))).KeyMetadata?.KeyId);
 }
 
 const encrypt = async (client: kms.KMSClient, KeyId: string) =>

@@ -9,10 +9,10 @@ import {
   ListKeyRotationsCommand,
   ReEncryptCommand,
 } from '@aws-sdk/client-kms';
+import { createKey } from '../support/keys';
 import { exceptionOf, kmsClient, refusalOf } from '../support/kms-client';
 import {
   assertWithinBound,
-  createKey,
   decrypt,
   encrypt,
   encryptingToTheBound,

@@ -24,10 +24,10 @@ import {
   ScheduleKeyDeletionCommand,
 } from '@aws-sdk/client-kms';
 import { diagnosis } from '../support/doctor';
+import { createKey } from '../support/keys';
 import { exceptionOf, kmsClient, refusalOf } from '../support/kms-client';
 import {
   type Cluster,
-  createKey,
   decrypt,
   destruction,
   encrypt,

@@ -13,8 +13,9 @@ import {
   ReEncryptCommand,
   ScheduleKeyDeletionCommand,
 } from '@aws-sdk/client-kms';
+import { createKey } from '../support/keys';
 import { kmsClient, refusalOf } from '../support/kms-client';
-import { createKey, encrypt } from '../support/life-cycle';
+import { encrypt } from '../support/life-cycle';
 import { type Server, startServer } from '../support/server';
 import { createSite, type Site } from '../support/site';
 

@@ -8,10 +8,10 @@ import {
   ScheduleKeyDeletionCommand,
 } from '@aws-sdk/client-kms';
 import { diagnosis } from '../support/doctor';
+import { createKey } from '../support/keys';
 import { exceptionOf, kmsClient } from '../support/kms-client';
 import {
   assertWithinBound,
-  createKey,
   decrypt,
   encrypt,
   inStore,

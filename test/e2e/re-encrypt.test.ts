@@ -14,8 +14,9 @@ import {
   RotateKeyOnDemandCommand,
   ScheduleKeyDeletionCommand,
 } from '@aws-sdk/client-kms';
+import { createKey } from '../support/keys';
 import { exceptionOf, kmsClient, refusalOf } from '../support/kms-client';
-import { createKey, versionOf } from '../support/life-cycle';
+import { versionOf } from '../support/life-cycle';
 import { workersReady } from '../support/metrics';
 import { type Server, startServer } from '../support/server';
 import { createShimSite } from '../support/site';

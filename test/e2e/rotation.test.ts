@@ -15,11 +15,11 @@ import {
   RotateKeyOnDemandCommand,
   ScheduleKeyDeletionCommand,
 } from '@aws-sdk/client-kms';
+import { createKey } from '../support/keys';
 import { kmsClient, refusalOf } from '../support/kms-client';
 import {
   automaticRotation,
   type Cluster,
-  createKey,
   decrypt,
   encrypt,
   inStore,

@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as kms from '@aws-sdk/client-kms';
 import { diagnosis } from '../support/doctor';
+import { createKey } from '../support/keys';
 import { eventually } from '../support/server';
 import { SERVICE_OBJECTS, tokenObjects } from '../support/site';
 import {
-  createKey,
   decrypt,
   encrypt,
   type Instance,

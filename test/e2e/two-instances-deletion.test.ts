@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as kms from '@aws-sdk/client-kms';
 import { Client } from 'pg';
+import { createKey } from '../support/keys';
 import { exceptionOf } from '../support/kms-client';
 import { tokenObjects } from '../support/site';
 import {
-  createKey,
   createKeys,
   decrypt,
   encrypt,

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { diagnosis } from '../support/doctor';
+import { createKey } from '../support/keys';
 import { exceptionOf } from '../support/kms-client';
 import { createShim, type Shim } from '../support/pkcs11-shim';
 import { eventually } from '../support/server';
@@ -11,7 +12,6 @@ import {
   tokenObjects,
 } from '../support/site';
 import {
-  createKey,
   decrypt,
   encrypt,
   eventuallyFound,

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as kms from '@aws-sdk/client-kms';
+import { createKey } from '../support/keys';
 import { eventually } from '../support/server';
 import { tokenObjects } from '../support/site';
 import {
-  createKey,
   createKeys,
   decrypt,
   encrypt,

@@ -1,6 +1,6 @@
 /** What happens to keys over time, told of any number of services on one store and one token. */
+
 import {
-  CreateKeyCommand,
   DecryptCommand,
   DescribeKeyCommand,
   EnableKeyRotationCommand,
@@ -12,6 +12,7 @@ import {
   ScheduleKeyDeletionCommand,
 } from '@aws-sdk/client-kms';
 import SQLite from 'better-sqlite3';
+import { createKey } from './keys';
 import { exceptionOf } from './kms-client';
 import { eventually, type LogLine, type Server } from './server';
 import type { Site } from './site';
@@ -60,10 +61,6 @@ export function inStore<T>({ dataDir }: Pick<Site, 'dataDir'>, use: (database: S
 /** The time machine of a store in SQLite. */
 export const siteTime = (site: Site): TimeMachine =>
   timeMachine(async (sql) => inStore(site, (database) => void database.exec(sql)));
-
-export async function createKey(client: KMSClient): Promise<string> {
-  return String((await client.send(new CreateKeyCommand({}))).KeyMetadata?.KeyId);
-}
 
 export async function encrypt(client: KMSClient, KeyId: string, text = 'data'): Promise<Buffer> {
   const { CiphertextBlob } = await client.send(new EncryptCommand({ KeyId, Plaintext: Buffer.from(text) }));

@@ -1,5 +1,6 @@
 import * as kms from '@aws-sdk/client-kms';
 import { Client } from 'pg';
+import { createKey } from './keys';
 import { kmsClient } from './kms-client';
 import { eventually, type Server, type Settings, startServer } from './server';
 import { createPostgresSite, neighbour, type PostgresSite, type Site } from './site';
@@ -65,10 +66,6 @@ export const eventuallyFound = (site: PostgresSite, text: string, values: readon
     15_000,
     () => `in vain: ${text}`,
   );
-
-export async function createKey(client: kms.KMSClient): Promise<string> {
-  return String((await client.send(new kms.CreateKeyCommand({}))).KeyMetadata?.KeyId);
-}
 
 export async function encrypt(client: kms.KMSClient, KeyId: string): Promise<Uint8Array> {
   const command = new kms.EncryptCommand({ KeyId, Plaintext: Buffer.from('plaintext') });
