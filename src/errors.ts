@@ -8,6 +8,7 @@ export type KmsErrorCode =
   | 'INVALID_ARN'
   | 'INVALID_MARKER'
   | 'NOT_FOUND'
+  | 'ALIAS_NOT_FOUND'
   | 'ALREADY_EXISTS'
   | 'LIMIT_EXCEEDED'
   | 'CONFLICT'

@@ -4,6 +4,13 @@ import type { Kms } from '../kms/kms';
 import type { Principal } from '../kms/principal-directory';
 import type { ConnectionSource } from './source';
 
+/** Who sent a request. */
+export interface Authenticated {
+  readonly principal: Principal;
+  /** The id of the access key, or of the client key, that it was signed with. */
+  readonly accessKeyId?: string;
+}
+
 /**
  * The principal of a client certificate; nobody where there is none.
  *

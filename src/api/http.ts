@@ -28,7 +28,11 @@ export function createApp(parts: AppParts): Express {
   const source = (request: IncomingMessage) => sourceOf(request, { tlsTerminated });
   const app = newApp();
   if (loopbackHostOnly) app.use(assertLoopbackHost);
-  app.post('/', serve(audited(trent(kms, admission), audit, kms), telling, source));
+  const trentService = audited(trent(kms, admission), audit, kms);
+  app.post(
+    '/',
+    serve(() => trentService, telling, source),
+  );
   app.all('/', notAllowed('POST'));
   mountHealth(app, telling);
   if (metricsAt === 'here') {

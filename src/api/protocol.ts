@@ -2,8 +2,8 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Call } from '../kms/kms';
 import type { ConnectionSource } from './source';
 
-/** A request as a protocol gets it: the adapter has read the body, and nothing else. */
-export interface ProtocolRequest {
+/** A request before its body has been read. */
+export interface RequestHead {
   readonly id: string;
   readonly method: string;
   /** Path and query as they came. */
@@ -11,11 +11,15 @@ export interface ProtocolRequest {
   readonly headers: IncomingHttpHeaders;
   /** Names and values in turn, as they came. */
   readonly rawHeaders: readonly string[];
-  /** Undefined where it was longer than the service takes. */
-  readonly body: Buffer | undefined;
   readonly source: ConnectionSource;
   /** Whether the client went away. */
   readonly isGone: () => boolean;
+}
+
+/** A request as a protocol gets it: the adapter has read the body, and nothing else. */
+export interface ProtocolRequest extends RequestHead {
+  /** Undefined where it was longer than `bodyLimit` allows. */
+  readonly body: Buffer | undefined;
 }
 
 export interface ProtocolAnswer {
@@ -48,10 +52,12 @@ export interface RequestRecord {
   readonly error?: unknown;
 }
 
-/** A protocol knows nothing of HTTP servers. Neither function ever fails. */
+/** A protocol knows nothing of HTTP servers. None of its functions ever fails. */
 export interface Protocol {
   /** Its name in the audit record. */
   readonly name: 'trent' | 'alibaba';
+  /** The bytes that the body of this request may have. */
+  bodyLimit(head: RequestHead): number | Promise<number>;
   /** From a request to its answer, whatever happens. */
   answer(request: ProtocolRequest): Promise<ProtocolAnswer>;
   /** The name of the operation that a request asks for: of a closed set. */

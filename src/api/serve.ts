@@ -5,11 +5,9 @@ import type { Logger } from '../telemetry/logger';
 import type { Metrics } from '../telemetry/metrics';
 import type { AuditedProtocol } from './audited';
 import { readBody } from './body';
-import type { RequestRecord } from './protocol';
+import type { RequestHead, RequestRecord } from './protocol';
 import { respond } from './respond';
 import type { ConnectionSource } from './source';
-
-const MAX_BODY_BYTES = 256 * 1024;
 
 interface Telemetry {
   readonly logger: Logger;
@@ -17,12 +15,13 @@ interface Telemetry {
 }
 
 /**
- * Joins a protocol to Express: reads the body, sends the answer, logs and counts the request.
+ * Joins protocols to Express: reads the body, sends the answer, logs and counts the request.
  *
+ * @param protocolOf which protocol a request speaks
  * @param sourceOf where a request comes from
  */
 export function serve(
-  protocol: AuditedProtocol,
+  protocolOf: (head: RequestHead) => AuditedProtocol,
   telemetry: Telemetry,
   sourceOf: (request: IncomingMessage) => ConnectionSource,
 ): RequestHandler {
@@ -32,9 +31,11 @@ export function serve(
     // A client that goes away while it sends takes its address along.
     const source = sourceOf(request);
     const { method, url, headers, rawHeaders } = request;
+    const head = { id, method, url, headers, rawHeaders, source, isGone: () => response.destroyed };
+    const protocol = protocolOf(head);
     let body: Buffer | undefined;
     try {
-      body = await readBody(request, MAX_BODY_BYTES);
+      body = await readBody(request, await protocol.bodyLimit(head));
     } catch {
       const record = { operation: protocol.operationOf(request), outcome: 'aborted', tokenMs: 0 };
       // There is nobody to be refused, and nothing was done.
@@ -42,16 +43,7 @@ export function serve(
       tell(telemetry, id, undefined, performance.now() - started, record);
       return;
     }
-    const answer = await protocol.answer({
-      id,
-      method,
-      url,
-      headers,
-      rawHeaders,
-      body,
-      source,
-      isGone: () => response.destroyed,
-    });
+    const answer = await protocol.answer({ ...head, body });
     respond(response, id, answer);
     tell(telemetry, id, answer.status, performance.now() - started, answer.record);
   };

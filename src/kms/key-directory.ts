@@ -75,7 +75,7 @@ export function keyNotFound(arns: Arns, reference: KeyReference): KmsError {
 }
 
 export const aliasNotFound = (arns: Arns, name: AliasName): KmsError =>
-  new KmsError('NOT_FOUND', `Alias ${arns.alias(name)} is not found.`);
+  new KmsError('ALIAS_NOT_FOUND', `Alias ${arns.alias(name)} is not found.`);
 
 /** A row of the store as the domain sees it. */
 export function keyOf(arns: Arns, row: KeyRow): Key {

@@ -1,5 +1,5 @@
 /** Who calls: principals by access key and by certificate, from a small memory in front of store and token. */
-import { randomBytes } from 'node:crypto';
+import { type KeyObject, randomBytes } from 'node:crypto';
 import type { CallerIdentity } from '../access/access-request';
 import { parseIdentityPolicy } from '../access/parse-policy';
 import type { IdentityPolicy } from '../access/policy-document';
@@ -25,6 +25,12 @@ export interface FoundSigningKey {
   readonly identity: Principal | undefined;
 }
 
+export interface FoundClientKey {
+  /** RSA. */
+  readonly publicKey: KeyObject;
+  readonly principal: Principal;
+}
+
 export interface PrincipalDirectory {
   /**
    * The key that the owner of an access key signs with on a date, YYYYMMDD. On a date that is not today's, give or take
@@ -33,6 +39,8 @@ export interface PrincipalDirectory {
    * @throws KmsError where the token is needed and cannot be had: KEY_UNAVAILABLE, TOKEN_TIMEOUT, THROTTLED
    */
   findSigningKey(accessKeyId: string, date: string): Promise<FoundSigningKey>;
+  /** Nothing where nobody has the client key, or it has expired. */
+  findClientKey(id: string): Promise<FoundClientKey | undefined>;
   /** @param subject of a certificate, as `X509Certificate.subject` has it */
   findByCertificate(subject: string): Promise<Principal | undefined>;
   /** The account's root principal. */
@@ -104,6 +112,10 @@ export async function createPrincipalDirectory(
       const signingKey = await signingKeys.find(wanted, () => makeSigningKey(id, sealedSecret, day));
       if (day !== date) randomBytes(SIGNING_KEY_BYTES).copy(signingKey);
       return { signingKey, identity: principal };
+    },
+
+    async findClientKey() {
+      return undefined;
     },
 
     async findByCertificate(subject) {

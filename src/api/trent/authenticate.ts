@@ -1,14 +1,8 @@
 /** Who sent a request of TrentService. */
 import type { Kms } from '../../kms/kms';
-import type { Principal } from '../../kms/principal-directory';
-import { onePrincipal, principalOfCertificate } from '../caller';
+import { type Authenticated, onePrincipal, principalOfCertificate } from '../caller';
 import type { ProtocolRequest } from '../protocol';
 import { type FindSigningKey, isSigned, verifySignature } from './sigv4/verify';
-
-export interface Authenticated {
-  readonly principal: Principal;
-  readonly accessKeyId?: string;
-}
 
 /** How requests are authenticated. */
 export interface Authentication {

@@ -15,6 +15,7 @@ const EXCEPTIONS: Record<KmsErrorCode, { readonly type: string; readonly status:
   INVALID_ARN: { type: 'InvalidArnException', status: 400 },
   INVALID_MARKER: { type: 'InvalidMarkerException', status: 400 },
   NOT_FOUND: { type: 'NotFoundException', status: 400 },
+  ALIAS_NOT_FOUND: { type: 'NotFoundException', status: 400 },
   ALREADY_EXISTS: { type: 'AlreadyExistsException', status: 400 },
   LIMIT_EXCEEDED: { type: 'LimitExceededException', status: 400 },
   CONFLICT: { type: 'ConflictException', status: 400 },

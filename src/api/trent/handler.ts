@@ -11,6 +11,7 @@ import type { Body } from './validate';
 import { conversionFault } from './wording';
 
 const CONTENT_TYPE = 'application/x-amz-json-1.1';
+const MAX_BODY_BYTES = 256 * 1024;
 
 /** What the handler asks before an operation runs. */
 export interface Admission extends Authentication {
@@ -29,6 +30,7 @@ interface Trail {
 export function trent(kms: Kms, admission: Admission): Protocol {
   return {
     name: 'trent',
+    bodyLimit: () => MAX_BODY_BYTES,
     async answer(request) {
       const operation = operationOf(request);
       const trail: Trail = { operation: nameOf(operation) };

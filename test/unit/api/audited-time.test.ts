@@ -24,6 +24,7 @@ it('a record has the time when the request came, not when it was answered', asyn
   };
   const protocol: Protocol = {
     name: 'trent',
+    bodyLimit: () => 1_000,
     operationOf: () => 'Slow',
     async answer() {
       jest.setSystemTime(9_000);

@@ -165,6 +165,7 @@ it('room is made before a request, and its record is on disk before the answer',
   const record: RequestRecord = { operation: 'DescribeKey', outcome: 'ok', tokenMs: 0 };
   const protocol: Protocol = {
     name: 'trent',
+    bodyLimit: () => 1_000,
     operationOf: () => 'DescribeKey',
     answer: async () => {
       await step('answered');

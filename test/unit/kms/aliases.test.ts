@@ -14,7 +14,7 @@ async function withKey(): Promise<Domain & { readonly key: Key }> {
 describe('createAlias', () => {
   it('names a key from now on, though nobody was found under the name before', async () => {
     const { kms, key } = await withKey();
-    expect(await codeOf(describeKey(kms, newCall(), 'alias/app'))).toBe('NOT_FOUND');
+    expect(await codeOf(describeKey(kms, newCall(), 'alias/app'))).toBe('ALIAS_NOT_FOUND');
     const call = newCall();
     await createAlias(kms, call, { aliasName: 'alias/app', targetKeyId: key.id });
     expect(call.keyId).toBe(key.id);
@@ -79,8 +79,8 @@ describe('updateAlias', () => {
   });
 
   it.each([
-    ['a name that there is not', 'alias/nobody', undefined, 'NOT_FOUND'],
-    ['a reserved name, which there cannot be', 'alias/aws/s3', undefined, 'NOT_FOUND'],
+    ['a name that there is not', 'alias/nobody', undefined, 'ALIAS_NOT_FOUND'],
+    ['a reserved name, which there cannot be', 'alias/aws/s3', undefined, 'ALIAS_NOT_FOUND'],
     ['a name without its prefix', 'app', undefined, 'INVALID_REQUEST'],
     ['an alias for a key', 'alias/app', 'alias/app', 'INVALID_REQUEST'],
     ['an alias ARN for a key', 'alias/app', `${PREFIX}:alias/app`, 'INVALID_REQUEST'],
@@ -141,15 +141,15 @@ describe('deleteAlias', () => {
     const call = newCall();
     await deleteAlias(kms, call, { aliasName: 'alias/app' });
     expect(call.keyId).toBe(key.id);
-    expect(await codeOf(describeKey(kms, newCall(), 'alias/app'))).toBe('NOT_FOUND');
+    expect(await codeOf(describeKey(kms, newCall(), 'alias/app'))).toBe('ALIAS_NOT_FOUND');
     await expect(describeKey(kms, newCall(), key.id)).resolves.toEqual(key);
   });
 
   it.each([
-    ['alias/nobody', 'NOT_FOUND'],
+    ['alias/nobody', 'ALIAS_NOT_FOUND'],
     ['nobody', 'INVALID_REQUEST'],
-    ['alias/aws/s3', 'NOT_FOUND'],
-    ['alias/a:b', 'NOT_FOUND'],
+    ['alias/aws/s3', 'ALIAS_NOT_FOUND'],
+    ['alias/a:b', 'ALIAS_NOT_FOUND'],
   ])('refuses %s', async (aliasName, code) => {
     const { kms } = await withKey();
     expect(await codeOf(deleteAlias(kms, newCall(), { aliasName }))).toBe(code);

@@ -163,7 +163,7 @@ describe('an alias', () => {
     const remove = (Resource: string) =>
       codeOf(deleteAlias(kms, aliceCalls('DeleteAlias', { Resource }), { aliasName: 'alias/app' }));
     expect(await remove(`${PREFIX}:alias/other`)).toBe('ACCESS_DENIED');
-    expect(await remove(ALIAS)).toBe('NOT_FOUND');
+    expect(await remove(ALIAS)).toBe('ALIAS_NOT_FOUND');
   });
 
   it('is listed with its key by whoever may list aliases', async () => {

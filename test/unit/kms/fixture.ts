@@ -90,6 +90,7 @@ const nobody = () => Promise.reject(new Error('the domain does not authenticate'
 const PRINCIPALS: PrincipalDirectory = {
   root: () => ROOT,
   findSigningKey: nobody,
+  findClientKey: () => Promise.reject(new Error('no client keys here')),
   findByCertificate: nobody,
   forget: () => undefined,
 };

@@ -297,7 +297,7 @@ describe('destroyDueKeys', () => {
     await kms.store.aliases.create('alias/app', key.id);
     await makeDue(domain, key.id);
     await destroy(kms);
-    expect(await codeOf(kms.keys.resolve('alias/app'))).toBe('NOT_FOUND');
+    expect(await codeOf(kms.keys.resolve('alias/app'))).toBe('ALIAS_NOT_FOUND');
     const next = await createKey(kms, newCall(), { description: '' });
     await expect(kms.store.aliases.create('alias/app', next.id)).resolves.toBe('done');
   });

@@ -11,6 +11,7 @@ const EXCEPTIONS: Record<KmsErrorCode, [type: string, status: number]> = {
   INVALID_ARN: ['InvalidArnException', 400],
   INVALID_MARKER: ['InvalidMarkerException', 400],
   NOT_FOUND: ['NotFoundException', 400],
+  ALIAS_NOT_FOUND: ['NotFoundException', 400],
   ALREADY_EXISTS: ['AlreadyExistsException', 400],
   LIMIT_EXCEEDED: ['LimitExceededException', 400],
   CONFLICT: ['ConflictException', 400],
