@@ -10,7 +10,7 @@ import type { RequestHead } from './protocol';
 import { text } from './respond';
 import { serve } from './serve';
 import { sourceOf } from './source';
-import { trent, type Admission as TrentAdmission } from './trent/handler';
+import { type Admission as TrentAdmission, trent } from './trent/handler';
 
 export interface AppParts extends Telling {
   readonly kms: Kms;

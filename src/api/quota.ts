@@ -13,7 +13,8 @@ export interface Quota {
   take(principalArn: string, operation: string): void;
 }
 
-const CRYPTOGRAPHIC = /^((Advance)?(Encrypt|Decrypt)|ReEncrypt|GenerateRandom|(Advance)?GenerateDataKey(WithoutPlaintext)?)$/;
+const CRYPTOGRAPHIC =
+  /^((Advance)?(Encrypt|Decrypt)|ReEncrypt|GenerateRandom|(Advance)?GenerateDataKey(WithoutPlaintext)?)$/;
 const KEY_PAIRS = /^(Advance)?GenerateDataKeyPair(WithoutPlaintext)?$/;
 
 /** @param now milliseconds, of a clock that never goes back */

@@ -60,7 +60,7 @@ export const NETWORK_SETTINGS = {
   P11KMS_QUOTA_CRYPTOGRAPHIC: {
     schema: perSecond,
     description:
-      'Requests a second that each principal may make to encrypt, decrypt, re-encrypt and generate data keys and random bytes; one more is answered with ThrottlingException. Without it there is no bound.',
+      'Requests a second that each principal may make to encrypt, decrypt, re-encrypt and generate data keys and random bytes, through both protocols together; one more is answered with ThrottlingException or Rejected.Throttling. Without it there is no bound.',
   },
   P11KMS_QUOTA_KEY_PAIRS: {
     schema: perSecond,

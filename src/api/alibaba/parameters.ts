@@ -36,7 +36,8 @@ export function assertCipher(request: { readonly Algorithm: string; readonly Pad
  * makes the same key stream.
  */
 export function assertNoIv({ Iv }: { readonly Iv: Buffer }): void {
-  if (Iv.length > 0) throw invalid('Iv is chosen by the service: leave it out, and keep the one that is answered');
+  if (Iv.length > 0)
+    throw invalid('Iv is chosen by the service: leave it out, and keep the one that is answered');
 }
 
 export function authenticatedBy({ Aad }: { readonly Aad: Buffer }): AuthenticatedData {

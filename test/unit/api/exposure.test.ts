@@ -1,4 +1,5 @@
 import type { Express } from 'express';
+import { createKeyPairLimit } from '../../../src/api/alibaba/key-pair-limit';
 import { readiness } from '../../../src/api/health';
 import { type AppParts, createApp } from '../../../src/api/http';
 import { createMetricsApp } from '../../../src/api/operations';
@@ -20,7 +21,12 @@ const telling = {
 const unreached = {
   kms: { token: { report: { dialect: { wrapping: 'gcm' }, token: { serial: '1' } } } } as unknown as Kms,
   audit: {} as Audit,
-  admission: { auth: 'signature', region: 'us-east-1', quota: createQuota({}) },
+  admission: {
+    auth: 'signature',
+    region: 'us-east-1',
+    quota: createQuota({}),
+    keyPairLimit: createKeyPairLimit(),
+  },
   tlsTerminated: false,
 } as const;
 

@@ -201,6 +201,7 @@ describe('the log', () => {
         level: 'info',
         message: 'request',
         requestId: headers['x-amzn-requestid'],
+        protocol: 'trent',
         operation: 'DescribeKey',
         principal: ROOT_ARN,
         keyId: KEY_ID,
@@ -272,11 +273,15 @@ describe('/metrics', () => {
     const { headers, body } = await send(server.port, { path: '/metrics' });
     expect(headers['content-type']).toContain('text/plain');
     expect(body).toContain('p11kms_requests_total{protocol="trent",operation="DescribeKey",outcome="ok"} 1');
-    expect(body).toContain('p11kms_requests_total{protocol="trent",operation="DescribeKey",outcome="ValidationException"} 1');
+    expect(body).toContain(
+      'p11kms_requests_total{protocol="trent",operation="DescribeKey",outcome="ValidationException"} 1',
+    );
     expect(body).toContain(
       'p11kms_requests_total{protocol="trent",operation="unknown",outcome="UnknownOperationException"} 1',
     );
-    expect(body).toContain('p11kms_request_duration_seconds_count{protocol="trent",operation="DescribeKey"} 2');
+    expect(body).toContain(
+      'p11kms_request_duration_seconds_count{protocol="trent",operation="DescribeKey"} 2',
+    );
     expect(body).not.toContain('Nonsense');
   });
 });

@@ -1,7 +1,9 @@
 import { request as httpRequest, type IncomingHttpHeaders, type RequestOptions } from 'node:http';
 import { Writable } from 'node:stream';
+import { createKeyPairLimit } from '../../../src/api/alibaba/key-pair-limit';
+import type { AppParts } from '../../../src/api/http';
 import type { Protocol, ProtocolAnswer } from '../../../src/api/protocol';
-import { type Admission, trent } from '../../../src/api/trent/handler';
+import { trent } from '../../../src/api/trent/handler';
 import type { Audit } from '../../../src/audit/audit';
 import type { AuditEntry } from '../../../src/audit/entry';
 import { createArns } from '../../../src/kms/arns';
@@ -54,7 +56,12 @@ export const KMS = {
 } as unknown as Kms;
 
 /** Whoever asks is the root principal. */
-export const ADMISSION: Admission = { auth: 'none', region: 'us-east-1', quota: { take: () => undefined } };
+export const ADMISSION: AppParts['admission'] = {
+  auth: 'none',
+  region: 'us-east-1',
+  quota: { take: () => undefined },
+  keyPairLimit: createKeyPairLimit(),
+};
 export const SOURCE = { address: '127.0.0.1', secure: false };
 
 export const HEADERS = { 'content-type': 'application/x-amz-json-1.1' };

@@ -17,6 +17,11 @@ const TAG = 'f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff';
 const P256_POINT = Buffer.concat([Buffer.from([4]), Buffer.alloc(32, 0xaa), Buffer.alloc(32, 0xbb)]);
 const P521_POINT = Buffer.concat([Buffer.from([4]), Buffer.alloc(66, 0xcc), Buffer.alloc(66, 0xdd)]);
 
+function flagsOf(ciphertext: Ciphertext): number {
+  if (ciphertext.kind === 'data') return 0;
+  return (ciphertext.sealedKey ? 1 : 0) + (ciphertext.format === 'PEM' ? 2 : 0);
+}
+
 interface Vector {
   readonly name: string;
   readonly ciphertext: Ciphertext;
@@ -63,6 +68,30 @@ const VECTORS: readonly Vector[] = [
       '01020004',
       '1234abcd12ab34cd56ef1234567890ab',
       '00000002',
+      '0041',
+      `04${'aa'.repeat(32)}${'bb'.repeat(32)}`,
+      'a0a1a2a3a4a5a6a7a8a9aaab',
+      `0123${TAG}`,
+    ],
+  },
+  {
+    name: 'a P-256 private key to be handed out as PEM',
+    ciphertext: {
+      kind: 'private-key',
+      keyId: KEY_ID,
+      version: 1,
+      spec: keyPairSpec('ECC_NIST_P256'),
+      wrapping: 'kwp+gcm',
+      sealedKey: false,
+      format: 'PEM',
+      point: P256_POINT,
+      iv: IV,
+      sealed: Buffer.from(`0123${TAG}`, 'hex'),
+    },
+    hex: [
+      '01020204',
+      '1234abcd12ab34cd56ef1234567890ab',
+      '00000001',
       '0041',
       `04${'aa'.repeat(32)}${'bb'.repeat(32)}`,
       'a0a1a2a3a4a5a6a7a8a9aaab',
@@ -152,7 +181,7 @@ describe('the ciphertext format', () => {
     const p = point.length;
     expect(blob[0]).toBe(1);
     expect(blob[1]).toBe(ciphertext.kind === 'data' ? 1 : { 'kwp+gcm': 2, gcm: 3 }[ciphertext.wrapping]);
-    expect(blob[2]).toBe(ciphertext.kind === 'private-key' && ciphertext.sealedKey ? 1 : 0);
+    expect(blob[2]).toBe(flagsOf(ciphertext));
     expect(blob[3]).toBe(ciphertext.kind === 'data' ? 0 : ciphertext.spec.code);
     expect(blob.toString('hex', 4, 20)).toBe(ciphertext.keyId.replaceAll('-', ''));
     expect(blob.readUInt32BE(20)).toBe(ciphertext.version);

@@ -99,12 +99,15 @@ describe('decodeCiphertext refuses', () => {
     expect(refusalsOf(encodeCiphertext(ciphertext), AT.scheme, others)).toEqual(new Set([REFUSAL]));
   });
 
-  it.each(everyKindByName)('every flag but "sealed" of a private key, of $name', ({ ciphertext }) => {
-    const known = ciphertext.kind === 'data' ? [0] : [0, 1];
-    const others = byteValues((value) => !known.includes(value));
-    expect(others).toContain(0x02);
-    expect(refusalsOf(encodeCiphertext(ciphertext), AT.flags, others)).toEqual(new Set([REFUSAL]));
-  });
+  it.each(everyKindByName)(
+    'every flag but "sealed" and "PEM" of a private key, of $name',
+    ({ ciphertext }) => {
+      const known = ciphertext.kind === 'data' ? [0] : [0, 1, 2, 3];
+      const others = byteValues((value) => !known.includes(value));
+      expect(others).toContain(0x04);
+      expect(refusalsOf(encodeCiphertext(ciphertext), AT.flags, others)).toEqual(new Set([REFUSAL]));
+    },
+  );
 
   it.each(everyKindByName)('every spec that its point does not fit, of $name', ({ ciphertext }) => {
     const fits = (code: number) => {

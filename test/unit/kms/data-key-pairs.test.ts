@@ -135,7 +135,14 @@ describe('P11KMS_PRIVATE_KEY_EXPORT', () => {
   it('aws: WithoutPlaintext stays without', async () => {
     const { kms, token, request } = await withKey({ privateKeyExport: 'aws' });
     const pair = await generateDataKeyPairWithoutPlaintext(kms, newCall(), request());
-    expect(Object.keys(pair).sort()).toEqual(['key', 'privateKeyCiphertext', 'publicKey', 'spec', 'version']);
+    expect(Object.keys(pair).sort()).toEqual([
+      'iv',
+      'key',
+      'privateKeyCiphertext',
+      'publicKey',
+      'spec',
+      'version',
+    ]);
     expect(token.jobNames).toEqual(['generateKeyPair']);
   });
 

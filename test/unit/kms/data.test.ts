@@ -122,7 +122,7 @@ describe('data keys', () => {
     const { kms, key, token } = await withKey();
     const request = { keyId: key.id, bytes: 16, authenticated: TENANT, dryRun: false };
     const dataKey = await generateDataKeyWithoutPlaintext(kms, newCall(), request);
-    expect(Object.keys(dataKey).sort()).toEqual(['ciphertext', 'key', 'version']);
+    expect(Object.keys(dataKey).sort()).toEqual(['ciphertext', 'iv', 'key', 'version']);
     expect(token.jobs[0]?.input).toMatchObject({ bytes: 16, withPlaintext: false });
     const { ciphertext } = dataKey;
     const { plaintext } = await decrypt(kms, newCall(), { ciphertext, authenticated: TENANT, dryRun: false });

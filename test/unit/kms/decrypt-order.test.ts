@@ -33,6 +33,7 @@ const wrapped = (blob: Buffer, sealedKey: boolean): PrivateKeyCiphertext => ({
   spec: keyPairSpec('RSA_2048'),
   wrapping: 'kwp+gcm',
   sealedKey,
+  format: 'DER',
   point: Buffer.alloc(0),
 });
 

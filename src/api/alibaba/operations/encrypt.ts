@@ -23,12 +23,7 @@ export const advanceEncrypt = operation({
   },
 });
 
-async function encryptUnder(
-  kms: Kms,
-  call: Call,
-  request: Message<'EncryptRequest'>,
-  under: VersionChoice,
-) {
+async function encryptUnder(kms: Kms, call: Call, request: Message<'EncryptRequest'>, under: VersionChoice) {
   assertCipher(request);
   assertNoIv(request);
   const { key, version, iv, ciphertext } = await data.encrypt(kms, call, {

@@ -18,17 +18,21 @@ export const generateDataKeyPair = operation({
 
 export const generateDataKeyPairWithoutPlaintext = operation({
   name: 'GenerateDataKeyPairWithoutPlaintext',
-  note: 'The same',
+  note: 'As GenerateDataKeyPair',
   async run(kms, call, request) {
     assertCipher(request);
-    const pair = await dataKeyPairs.generateDataKeyPairWithoutPlaintext(kms, call, wanted(request, 'initial'));
+    const pair = await dataKeyPairs.generateDataKeyPairWithoutPlaintext(
+      kms,
+      call,
+      wanted(request, 'initial'),
+    );
     return wrapped(request, pair);
   },
 });
 
 export const advanceGenerateDataKeyPair = operation({
   name: 'AdvanceGenerateDataKeyPair',
-  note: "The same, under the key's newest version",
+  note: "As GenerateDataKeyPair, under the key's newest version",
   async run(kms, call, request) {
     const pair = await dataKeyPairs.generateDataKeyPairWithPlaintext(kms, call, wanted(request, 'current'));
     return {
@@ -41,9 +45,13 @@ export const advanceGenerateDataKeyPair = operation({
 
 export const advanceGenerateDataKeyPairWithoutPlaintext = operation({
   name: 'AdvanceGenerateDataKeyPairWithoutPlaintext',
-  note: "The same, under the key's newest version",
+  note: "As GenerateDataKeyPair, under the key's newest version",
   async run(kms, call, request) {
-    const pair = await dataKeyPairs.generateDataKeyPairWithoutPlaintext(kms, call, wanted(request, 'current'));
+    const pair = await dataKeyPairs.generateDataKeyPairWithoutPlaintext(
+      kms,
+      call,
+      wanted(request, 'current'),
+    );
     return { ...wrapped(request, pair), KeyVersionId: pair.version.materialId };
   },
 });

@@ -30,7 +30,7 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map(
 /** What Alibaba documents, or its SDKs send, and p11kms does not have; and why. */
 export const UNSUPPORTED: ReadonlyMap<string, string> = new Map([
   ['GetPublicKey', 'there are no asymmetric keys yet'],
-  ['GetSecretValue', 'p11kms keeps keys, and no secrets'],
+  ['GetSecretValue', 'secrets are not what p11kms keeps'],
   ['Hash', 'it needs no key: the client can do that'],
   ['Hmac', 'there are no HMAC keys yet'],
   ['KmsDecrypt', 'Decrypt and AdvanceDecrypt have taken its place'],
