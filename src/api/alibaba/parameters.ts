@@ -1,6 +1,6 @@
 /** Parameters that several requests have, and what may be in them. All of them throw ProtocolError InvalidParameter. */
-import type { KeyPairSpecName } from '../../hsm/key-pair-specs';
 import type { AuthenticatedData } from '../../kms/authenticated-data';
+import type { DataKeyPairRequest } from '../../kms/data-key-pairs';
 import type { KeyFormat } from '../../kms/key-format';
 import { refusal } from './errors';
 
@@ -11,7 +11,7 @@ const MAX_AAD_BYTES = 8192;
 const MAX_RANDOM_BYTES = 1024;
 
 /** Alibaba's names, and ours. */
-const SPECS: ReadonlyMap<string, KeyPairSpecName> = new Map([
+const SPECS: ReadonlyMap<string, DataKeyPairRequest['spec']> = new Map([
   ['RSA_2048', 'RSA_2048'],
   ['RSA_3072', 'RSA_3072'],
   ['RSA_4096', 'RSA_4096'],
@@ -56,7 +56,7 @@ export function countOf<N extends string>(name: N, request: Readonly<Record<N, n
   return count;
 }
 
-export function specOf({ KeyPairSpec }: { readonly KeyPairSpec: string }): KeyPairSpecName {
+export function specOf({ KeyPairSpec }: { readonly KeyPairSpec: string }): DataKeyPairRequest['spec'] {
   const spec = SPECS.get(KeyPairSpec);
   if (!spec) throw invalid(`KeyPairSpec must be one of ${[...SPECS.keys()].join(', ')}`);
   return spec;
