@@ -1,7 +1,7 @@
 /** Principals as a person reads them, and as a program does. */
 import type { Arns } from '../kms/arns';
 import { liveAccessKeys } from '../kms/principals';
-import type { PrincipalRow } from '../store/principals';
+import type { PrincipalRow } from '../store/principal-rows';
 import { table } from './table';
 
 /** A principal, as `list --json` prints it. */
