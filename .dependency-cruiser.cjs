@@ -67,6 +67,13 @@ module.exports = {
       to: { path: 'node_modules/(kysely|better-sqlite3|pg)/' },
     },
     {
+      name: 'only-client-keys-need-forge',
+      comment: "It writes what Alibaba's SDKs read; all other cryptography is node:crypto's and the token's.",
+      severity: 'error',
+      from: { pathNot: '^src/cli/client-key-file\\.ts$' },
+      to: { path: 'node_modules/node-forge' },
+    },
+    {
       name: 'only-api-speaks-http',
       severity: 'error',
       from: { pathNot: '^src/api/' },

@@ -1,4 +1,7 @@
-/** Access keys in files, as the AWS SDKs and the AWS CLI read them: the only place where a secret is written. */
+/**
+ * Access keys in files, as the AWS SDKs and the AWS CLI read them, and client keys: the only place where a secret is
+ * written.
+ */
 import {
   closeSync,
   existsSync,
@@ -34,7 +37,7 @@ export function deliverRoot(dataDir: string, store: Pick<Store, 'principals'>): 
     const previous = existsSync(file) ? readFileSync(file) : undefined;
     const text = textOf(accessKey, 'default', "p11kms: the access key of the account's root principal");
     try {
-      attempt(file, () => replace(file, text));
+      attempt({ file, ...ACCESS_KEY }, () => replace(file, text));
       await orElse(keep, () => (previous ? replace(file, previous) : rmSync(file, { force: true })));
     } finally {
       text.fill(0);
@@ -52,18 +55,44 @@ export function deliverUser(file: string, name: string): Deliver {
   return async (accessKey, keep) => {
     const text = textOf(accessKey, name, `p11kms: the access key of the principal ${name}`);
     try {
-      attempt(file, () => write(file, text));
-      await orElse(keep, () => rmSync(file, { force: true }));
+      await deliverNew({ file, ...ACCESS_KEY }, text, keep);
     } finally {
       text.fill(0);
     }
   };
 }
 
+/** A file that somebody names. */
+export interface Destination {
+  readonly file: string;
+  /** What goes there. */
+  readonly what: string;
+  /** By which it is named. */
+  readonly option: string;
+}
+
+const ACCESS_KEY: Omit<Destination, 'file'> = { what: 'access key', option: '--credentials-file' };
+
+/**
+ * Writes a secret to a file that must not exist, before `keep` writes to the store what belongs to it. The file goes
+ * again where `keep` fails.
+ *
+ * @throws StartError where the file exists or cannot be written, and whatever `keep` throws
+ */
+export async function deliverNew(
+  destination: Destination,
+  text: Buffer,
+  keep: () => Promise<void>,
+): Promise<void> {
+  const { file } = destination;
+  attempt(destination, () => write(file, text));
+  await orElse(keep, () => rmSync(file, { force: true }));
+}
+
 /** @throws StartError where there is such a file: it may have the only copy of another secret */
-export function assertNew(file: string): void {
+export function assertNew(file: string, option = ACCESS_KEY.option): void {
   if (!existsSync(file)) return;
-  throw new StartError(`${file} exists already: move it away, or name another with --credentials-file`);
+  throw new StartError(`${file} exists already: move it away, or name another with ${option}`);
 }
 
 /** What is there may be overwritten unless it is the access key of a user of this store. */
@@ -91,13 +120,13 @@ async function orElse(work: () => Promise<void>, undo: () => void): Promise<void
   }
 }
 
-function attempt(file: string, work: () => void): void {
+function attempt({ file, what, option }: Destination, work: () => void): void {
   try {
     work();
   } catch (cause) {
-    if ((cause as { code?: unknown }).code === 'EEXIST') assertNew(file);
+    if ((cause as { code?: unknown }).code === 'EEXIST') assertNew(file, option);
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new StartError(`the access key cannot be written to ${file}: ${why}`, undefined, { cause });
+    throw new StartError(`the ${what} cannot be written to ${file}: ${why}`, undefined, { cause });
   }
 }
 

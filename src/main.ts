@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { type AuditVerifyOptions, auditPublicKey, auditVerify } from './cli/audit-verify';
 import { backup } from './cli/backup';
+import { clientKeysCommand } from './cli/client-keys-command';
 import { type DoctorOptions, doctor } from './cli/doctor';
 import { principalsCommand } from './cli/principals-command';
 import { type RestoreOptions, restore } from './cli/restore';
@@ -69,6 +70,7 @@ program
   });
 
 program.addCommand(principalsCommand());
+program.addCommand(clientKeysCommand());
 const audit = program.command('audit').description('the audit record');
 
 audit

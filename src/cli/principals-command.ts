@@ -56,7 +56,7 @@ export function principalsCommand(): Command {
   command.command('show').description('show a principal with its policies').argument('<name>').action(show);
   command
     .command('delete')
-    .description('delete a principal with its access keys and policies; there is no way back')
+    .description('delete a principal with its access keys, client keys and policies; there is no way back')
     .argument('<name>')
     .option('--yes', 'delete it, and do not only say what it is')
     .action(remove);

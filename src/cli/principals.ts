@@ -11,7 +11,7 @@ import { ROOT } from '../store/principals';
 import { parseDuration } from './duration';
 import { type Place, withSealer, withStore } from './place';
 import { readPolicy, withFileName } from './policy-file';
-import { listing, listText, showText } from './principals-text';
+import { listing, listText, liveClientKeys, showText } from './principals-text';
 import { recorded } from './recorded';
 
 export interface CreateOptions {
@@ -62,7 +62,11 @@ async function createWithAccessKey(principal: principals.NewPrincipal, file: str
 /** @throws StartError, KmsError */
 export async function list({ json }: { readonly json?: true }): Promise<void> {
   await withStore(loadAccountConfig(process.env), async ({ config, store }) => {
-    const rows = listing(createArns(config.arnPrefix), await store.principals.list());
+    const rows = listing(
+      createArns(config.arnPrefix),
+      await store.principals.list(),
+      await store.clientKeys.list(),
+    );
     print(json ? JSON.stringify(rows, undefined, 2) : listText(rows));
   });
 }
@@ -71,7 +75,7 @@ export async function list({ json }: { readonly json?: true }): Promise<void> {
 export async function show(name: string): Promise<void> {
   await withStore(loadAccountConfig(process.env), async ({ config, store }) => {
     const principal = await principals.findPrincipal(store.principals, name);
-    print(showText(createArns(config.arnPrefix), principal));
+    print(showText(createArns(config.arnPrefix), principal, await store.clientKeys.list()));
   });
 }
 
@@ -80,7 +84,8 @@ export async function remove(name: string, { yes }: { readonly yes?: true }): Pr
   await withStore(loadAccountConfig(process.env), async (place) => {
     const principal = await principals.findPrincipal(place.store.principals, name);
     if (!yes && principal.name !== ROOT) {
-      const keys = principals.liveAccessKeys(principal).map(({ id }) => id);
+      const clientKeys = liveClientKeys(principal, await place.store.clientKeys.list());
+      const keys = [...principals.liveAccessKeys(principal), ...clientKeys].map(({ id }) => id);
       const who = keys.length > 0 ? `${principal.name} (${keys.join(', ')})` : principal.name;
       throw new StartError(
         `nothing was deleted. Whoever is ${who} could not call any more, at once and for good: add --yes to delete it`,

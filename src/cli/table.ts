@@ -10,3 +10,6 @@ export function table(rows: readonly (readonly string[])[], indent = '  '): stri
     row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ');
   return rows.map((row) => `${indent}${line(row)}`.trimEnd()).join('\n');
 }
+
+/** A time in a cell: UTC, in whole seconds. */
+export const dateOf = (date: Date): string => date.toISOString().replace(/\.\d+Z$/, 'Z');

@@ -5,7 +5,7 @@ import { DatabaseUrl, databaseUrlFault, hasPassword } from './database-url';
 import { Faults } from './faults';
 import { FileFault } from './files';
 import { checkNetwork, type NetworkConfig, toNetworkConfig } from './network';
-import { type PinSource, PinValue, readPinFile } from './pin';
+import { type PinSource, PinValue, readSecretFile } from './pin';
 import { expectation, type SettingName, settings, type Values } from './settings';
 import { environmentSource, fileSource, type Source } from './sources';
 
@@ -199,7 +199,7 @@ function findPin(sources: readonly Source[], faults: Faults): PinSource | undefi
 
 function checkPinFile(path: string, place: string, faults: Faults): void {
   try {
-    readPinFile(path).pin.fill(0);
+    readSecretFile(path).secret.fill(0);
   } catch (error) {
     if (!(error instanceof FileFault)) throw error;
     faults.add(place, `names a file that ${error.message}`);

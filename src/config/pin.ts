@@ -3,7 +3,7 @@ import { StartError } from '../errors';
 import { FileFault, readSmallFile } from './files';
 
 /** Far more than any token takes: whatever is longer was named by mistake. */
-const MAX_PIN_BYTES = 1024;
+const MAX_SECRET_BYTES = 1024;
 
 /** A PIN that was given as a value. Its bytes are in a private field: JSON, util.inspect and clones lack them. */
 export class PinValue {
@@ -28,35 +28,35 @@ export type PinSource = PinValue | { readonly kind: 'file'; readonly path: strin
  * Throws StartError if there is no PIN to be had; the message holds neither the PIN nor the path.
  */
 export function readPin(source: PinSource): Buffer {
-  return source.kind === 'value' ? source.copy() : read(source.path).pin;
+  return source.kind === 'value' ? source.copy() : read(source.path).secret;
 }
 
 /** A line of warning if the PIN is in a file that others than its owner may read. Throws as readPin does. */
 export function pinWarning(source: PinSource): string | undefined {
   if (source.kind === 'value') return undefined;
-  const { pin, exposed } = read(source.path);
-  pin.fill(0);
+  const { secret, exposed } = read(source.path);
+  secret.fill(0);
   return exposed
     ? 'the file of P11KMS_PIN_FILE can be read by its group or by others: chmod 600 it'
     : undefined;
 }
 
-function read(path: string): ReturnType<typeof readPinFile> {
+function read(path: string): ReturnType<typeof readSecretFile> {
   try {
-    return readPinFile(path);
+    return readSecretFile(path);
   } catch (error) {
     if (error instanceof FileFault) throw new StartError(`the file of P11KMS_PIN_FILE ${error.message}`);
     throw error;
   }
 }
 
-/** The PIN in a file, less one newline at its end, and whether group or others may read it. Throws FileFault. */
-export function readPinFile(path: string): { pin: Buffer; exposed: boolean } {
-  const { bytes, exposed } = readSmallFile(path, MAX_PIN_BYTES);
-  const pin = bytes.subarray(0, bytes.length - newlineLength(bytes));
-  if (pin.length === 0) throw new FileFault('is empty');
-  // The PIN travels as a string: bytes that are no UTF-8 would turn into another PIN, and cost a try.
-  if (isUtf8(pin) && !pin.includes(0)) return { pin, exposed };
+/** The PIN or password in a file, less one newline at its end, and whether group or others may read it. Throws FileFault. */
+export function readSecretFile(path: string): { secret: Buffer; exposed: boolean } {
+  const { bytes, exposed } = readSmallFile(path, MAX_SECRET_BYTES);
+  const secret = bytes.subarray(0, bytes.length - newlineLength(bytes));
+  if (secret.length === 0) throw new FileFault('is empty');
+  // It travels as a string: bytes that are no UTF-8 would turn into another one, and a PIN's cost a try.
+  if (isUtf8(secret) && !secret.includes(0)) return { secret, exposed };
   bytes.fill(0);
   throw new FileFault('is not UTF-8 text');
 }

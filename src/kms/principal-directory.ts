@@ -1,12 +1,13 @@
-/** Who calls: principals by access key and by certificate, from a small memory in front of store and token. */
-import { type KeyObject, randomBytes } from 'node:crypto';
+/** Who calls: principals by access key, client key and certificate, from a small memory in front of store and token. */
+import { createPublicKey, type KeyObject, randomBytes } from 'node:crypto';
 import type { CallerIdentity } from '../access/access-request';
 import { parseIdentityPolicy } from '../access/parse-policy';
 import type { IdentityPolicy } from '../access/policy-document';
-import type { PrincipalRow } from '../store/principals';
+import type { PrincipalRow } from '../store/principal-rows';
 import type { Store } from '../store/store';
 import type { Arns } from './arns';
 import { normaliseSubject } from './certificate-subject';
+import { isClientKeyId } from './client-keys';
 import { createMemory, type Memory } from './memory';
 import { isAccessKeyId, makeAccessKey, openSecret, type Sealer, sealSecret } from './secret-access-keys';
 import { createSigningKeys } from './signing-keys';
@@ -50,7 +51,7 @@ export interface PrincipalDirectory {
 }
 
 export interface PrincipalDirectoryParts {
-  readonly store: Pick<Store, 'principals'>;
+  readonly store: Pick<Store, 'principals' | 'clientKeys'>;
   readonly token: Pick<Sealer, 'run'>;
   readonly arns: Arns;
   readonly storeId: string;
@@ -71,6 +72,10 @@ interface KnownAccessKey {
   readonly principal: Principal;
 }
 
+interface KnownClientKey extends FoundClientKey {
+  readonly expiresAt: number;
+}
+
 /** @throws KmsError where the token does not answer */
 export async function createPrincipalDirectory(
   { store, token, arns, storeId, serviceKey }: PrincipalDirectoryParts,
@@ -79,6 +84,7 @@ export async function createPrincipalDirectory(
   const sealer: Sealer = { run: (name, input) => token.run(name, input), storeId, serviceKey };
   const root: Principal = { identity: rootOf(arns), policies: [] };
   const accessKeys = createMemory<KnownAccessKey | undefined>();
+  const clientKeys = createMemory<KnownClientKey | undefined>();
   const certificates = createMemory<Principal | undefined>();
   const signingKeys = createSigningKeys();
   const pretend = await createPretence(sealer, derive);
@@ -114,8 +120,10 @@ export async function createPrincipalDirectory(
       return { signingKey, identity: principal };
     },
 
-    async findClientKey() {
-      return undefined;
+    async findClientKey(text) {
+      const id = isClientKeyId(text) ? text : '';
+      const known = await recallClientKey(clientKeys, store, arns, id);
+      return known && known.expiresAt > Date.now() ? known : undefined;
     },
 
     async findByCertificate(subject) {
@@ -128,6 +136,7 @@ export async function createPrincipalDirectory(
 
     forget() {
       accessKeys.forget();
+      clientKeys.forget();
       certificates.forget();
       signingKeys.forget();
     },
@@ -163,6 +172,24 @@ function recallAccessKey(
     if (!found) return undefined;
     const { sealed_secret: sealedSecret, expires_at: expiresAt } = found.accessKey;
     return { sealedSecret, expiresAt, principal: principalOf(arns, found.principal) };
+  });
+}
+
+function recallClientKey(
+  memory: Memory<KnownClientKey | undefined>,
+  store: Pick<Store, 'clientKeys'>,
+  arns: Arns,
+  id: string,
+): Promise<KnownClientKey | undefined> {
+  return memory.recall(id, async () => {
+    const found = await store.clientKeys.find(id);
+    if (!found) return undefined;
+    const { public_key: publicKey, expires_at: expiresAt } = found.clientKey;
+    return {
+      publicKey: createPublicKey({ key: Buffer.from(publicKey, 'base64'), format: 'der', type: 'spki' }),
+      expiresAt,
+      principal: principalOf(arns, found.principal),
+    };
   });
 }
 

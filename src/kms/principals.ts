@@ -2,12 +2,12 @@
 import { parseIdentityPolicy } from '../access/parse-policy';
 import { assertNoRepeats } from '../access/policy-json';
 import { KmsError } from '../errors';
+import type { PrincipalRow } from '../store/principal-rows';
 import {
   MAX_ACCESS_KEYS,
   MAX_POLICIES,
   type NewAccessKey,
   type PrincipalRepository,
-  type PrincipalRow,
   ROOT,
 } from '../store/principals';
 import { type AccessKey, makeAccessKey, type Sealer, sealSecret } from './secret-access-keys';

@@ -1,14 +1,6 @@
-import type { Kysely, Selectable, Transaction } from 'kysely';
-import type { AccessKeysTable, Database, PrincipalPoliciesTable, PrincipalsTable } from './schema';
-
-export type AccessKeyRow = Selectable<AccessKeysTable>;
-
-export interface PrincipalRow extends Selectable<PrincipalsTable> {
-  /** Oldest first, those that have expired among them. */
-  readonly accessKeys: readonly AccessKeyRow[];
-  /** In the order of their names. */
-  readonly policies: readonly Selectable<PrincipalPoliciesTable>[];
-}
+import type { Kysely, Transaction } from 'kysely';
+import { type AccessKeyRow, locked, type PrincipalRow, rowsOf, withDetails } from './principal-rows';
+import type { Database } from './schema';
 
 export type NewAccessKey = Pick<AccessKeyRow, 'id' | 'sealed_secret'>;
 
@@ -34,7 +26,7 @@ export interface PrincipalRepository {
     principal: { readonly name: string; readonly certificateSubject?: string },
     accessKey?: NewAccessKey,
   ): Promise<'done' | 'name-taken' | 'certificate-taken' | 'no-root'>;
-  /** With its access keys and policies. Never the root principal. Whether there was one. */
+  /** With its access keys, client keys and policies. Never the root principal. Whether there was one. */
   remove(name: string): Promise<boolean>;
   /**
    * Gives a principal another access key; those that it has end at the time, unless they end before, or at once where
@@ -106,59 +98,6 @@ export function principalRepository(db: Kysely<Database>): PrincipalRepository {
   };
 }
 
-const rowsOf = (db: Kysely<Database>, name: string) =>
-  db
-    .selectFrom('principals')
-    .selectAll()
-    .where(({ fn }) => fn<string>('lower', ['name']), '=', name.toLowerCase());
-
-async function withDetails(
-  db: Kysely<Database>,
-  principals: readonly Selectable<PrincipalsTable>[],
-): Promise<PrincipalRow[]> {
-  if (principals.length === 0) return [];
-  const names = principals.map(({ name }) => name);
-  const accessKeys = await db
-    .selectFrom('access_keys')
-    .selectAll()
-    .where('principal', 'in', names)
-    .orderBy('created_at')
-    .orderBy('id')
-    .execute();
-  const policies = await db
-    .selectFrom('principal_policies')
-    .selectAll()
-    .where('principal', 'in', names)
-    .orderBy('name')
-    .execute();
-  const of = <T extends { readonly principal: string }>(rows: readonly T[], name: string) =>
-    rows.filter(({ principal }) => principal === name);
-  return principals.map((principal) => ({
-    ...principal,
-    accessKeys: of(accessKeys, principal.name),
-    policies: of(policies, principal.name),
-  }));
-}
-
-/** Runs a transaction that no other of the same principal runs beside, in whatever process. */
-function locked<T, M>(
-  db: Kysely<Database>,
-  name: string,
-  missing: M,
-  work: (tx: Transaction<Database>, name: string) => Promise<T>,
-): Promise<T | M> {
-  return db.transaction().execute(async (tx) => {
-    // An update that changes nothing holds the row on every engine.
-    await tx
-      .updateTable('principals')
-      .set(({ ref }) => ({ kind: ref('kind') }))
-      .where(({ fn }) => fn<string>('lower', ['name']), '=', name.toLowerCase())
-      .execute();
-    const principal = await rowsOf(tx, name).executeTakeFirst();
-    return principal ? work(tx, principal.name) : missing;
-  });
-}
-
 function createRoot(db: Kysely<Database>, accessKey: NewAccessKey): Promise<boolean> {
   return db.transaction().execute(async (tx) => {
     const { numInsertedOrUpdatedRows } = await tx
@@ -195,6 +134,7 @@ async function remove(tx: Transaction<Database>, name: string): Promise<boolean>
   if (name === ROOT) return false;
   await tx.deleteFrom('principal_policies').where('principal', '=', name).execute();
   await tx.deleteFrom('access_keys').where('principal', '=', name).execute();
+  await tx.deleteFrom('client_keys').where('principal', '=', name).execute();
   await tx.deleteFrom('principals').where('name', '=', name).execute();
   return true;
 }

@@ -14,6 +14,7 @@ export interface Database {
   grants: GrantsTable;
   principals: PrincipalsTable;
   access_keys: AccessKeysTable;
+  client_keys: ClientKeysTable;
   principal_policies: PrincipalPoliciesTable;
   audit_chains: AuditChainsTable;
 }
@@ -151,6 +152,18 @@ export interface AccessKeysTable {
   created_at: number;
   /** When it ends, if it does. */
   expires_at: Nullable<number>;
+}
+
+/** What Alibaba's SDKs sign with: the public halves. */
+export interface ClientKeysTable {
+  /** `KAAP.` and a UUID in lower case. */
+  id: string;
+  principal: string;
+  /** RSA. X.509 SubjectPublicKeyInfo, DER in base64. */
+  public_key: string;
+  created_at: number;
+  /** When it ends. */
+  expires_at: number;
 }
 
 /** Identity policies. */

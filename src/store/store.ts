@@ -1,6 +1,7 @@
 /** The store: what p11kms knows about its keys, and nothing that could open one. */
 import { type AliasRepository, aliasRepository } from './aliases';
 import { type AuditRepository, auditRepository } from './audit';
+import { type ClientKeyRepository, clientKeyRepository } from './client-keys';
 import { type DeletionRepository, deletionRepository } from './deletions';
 import type { Engine } from './engine';
 import { type Exclusively, exclusively } from './exclusively';
@@ -30,6 +31,7 @@ export interface Store {
   readonly keyPolicies: KeyPolicyRepository;
   readonly grants: GrantRepository;
   readonly principals: PrincipalRepository;
+  readonly clientKeys: ClientKeyRepository;
   readonly audit: AuditRepository;
   /**
    * Does the work while nobody else, in this or any other process on the same store, does work of the same name. Waits
@@ -82,6 +84,7 @@ function storeOf(engine: Engine): Store {
     keyPolicies: keyPolicyRepository(db),
     grants: grantRepository(db),
     principals: principalRepository(db),
+    clientKeys: clientKeyRepository(db),
     audit: auditRepository(engine),
     exclusively: exclusively(engine),
     isShared,

@@ -3,12 +3,14 @@ import type { Database } from '../schema';
 import * as symmetricKeys from './0001-symmetric-keys';
 import * as keyLifeCycle from './0002-key-life-cycle';
 import * as accessAndAudit from './0003-access-and-audit';
+import * as clientKeys from './0004-client-keys';
 
 /** In order; a name, once released, never changes. There is no way down: a backup is. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001-symmetric-keys': symmetricKeys,
   '0002-key-life-cycle': keyLifeCycle,
   '0003-access-and-audit': accessAndAudit,
+  '0004-client-keys': clientKeys,
 };
 
 /**

@@ -8,6 +8,7 @@ const TABLES = [
   'access_keys',
   'aliases',
   'audit_chains',
+  'client_keys',
   'grants',
   'key_tags',
   'key_usage',
@@ -17,7 +18,12 @@ const TABLES = [
   'principals',
   'store',
 ];
-const MIGRATIONS = ['0001-symmetric-keys', '0002-key-life-cycle', '0003-access-and-audit'];
+const MIGRATIONS = [
+  '0001-symmetric-keys',
+  '0002-key-life-cycle',
+  '0003-access-and-audit',
+  '0004-client-keys',
+];
 
 /** All tables and their columns. */
 const schemaOf = (db: Kysely<Database>) => db.introspection.getTables({ withInternalKyselyTables: true });
@@ -51,6 +57,19 @@ describe.each(engines)('migrations on $name', ({ open, newAddress, database }) =
     expect(await second.identity.read()).toEqual(identity);
   });
 
+  it('bring a store of before client keys up to date, and lose nothing of it', async () => {
+    const address = await newAddress();
+    const before = await openStore(address);
+    await before.principals.createRoot({ id: 'R1', sealed_secret: 'sealed' });
+    await before.close();
+    await sql`drop table client_keys`.execute(database(address));
+    await sql`delete from kysely_migration where name = '0004-client-keys'`.execute(database(address));
+    const store = await open(address);
+    expect(await migrationsOf(database(address))).toEqual(MIGRATIONS);
+    const clientKey = { id: 'K1', public_key: 'public', expires_at: 1 };
+    await expect(store.clientKeys.create('root', clientKey)).resolves.toBe('done');
+  });
+
   it('refuse a store that a newer p11kms has written, and leave it as it is', async () => {
     const address = await newAddress();
     await (await openStore(address)).close();
@@ -69,10 +88,10 @@ describe.each(engines)('migrations on $name', ({ open, newAddress, database }) =
     const address = await newAddress();
     const db = database(address);
     // The last table of the last migration is in the way, so all others have been made when it fails.
-    await sql`create table audit_chains (in_the_way integer)`.execute(db);
-    expect((await startErrorOf(openStore(address))).message).toContain('"audit_chains" already exists');
-    expect(await tablesOf(db)).toEqual(['audit_chains']);
-    await sql`drop table audit_chains`.execute(db);
+    await sql`create table client_keys (in_the_way integer)`.execute(db);
+    expect((await startErrorOf(openStore(address))).message).toContain('"client_keys" already exists');
+    expect(await tablesOf(db)).toEqual(['client_keys']);
+    await sql`drop table client_keys`.execute(db);
     await addKey(await open(address), 1);
   });
 
@@ -90,7 +109,7 @@ describe.each(engines)('migrations on $name', ({ open, newAddress, database }) =
 
   it('leave nothing behind where a crash cuts them short', async () => {
     const address = await newAddress();
-    const child = inProcess('open', address, 'crash-at:create table "audit_chains"');
+    const child = inProcess('open', address, 'crash-at:create table "client_keys"');
     await messageOf(child);
     child.send('open');
     expect(await ended(child)).toBe('SIGKILL');
