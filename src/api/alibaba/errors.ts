@@ -87,6 +87,9 @@ const BY_CODE: Record<KmsErrorCode, AnswerName> = {
 /** These say more than the documented words, because the client has to choose another operation. */
 const SPOKEN: readonly KmsErrorCode[] = ['UNSUPPORTED_OPERATION', 'LIMIT_EXCEEDED', 'INVALID_KEY_USAGE'];
 
+/** Of the domain's errors, those whose messages quote nothing of the request: the log may have them. */
+const LOGGED: readonly KmsErrorCode[] = [...SPOKEN, 'UNRECOGNIZED_CLIENT', 'THROTTLED'];
+
 /** An error of the protocol itself, before a request reaches the domain. Its message is for the log. */
 export class ProtocolError extends Error {
   override readonly name = 'ProtocolError';
@@ -110,11 +113,15 @@ export function refusal(name: AnswerName, reason: string): ProtocolError {
 
 /** @param value as the request has it; quoted in the answer, as Alibaba does */
 export const invalidApiName = (value: string): ProtocolError =>
-  invalid('InvalidApiName', `The ApiName "${value}" is invalid.`);
+  invalid('InvalidApiName', `The ApiName "${value}" is invalid.`, 'x-kms-apiname names no operation');
 
 /** @param value as the request has it; quoted in the answer, as Alibaba does */
 export const invalidApiVersion = (value: string): ProtocolError =>
-  invalid('InvalidApiVersion', `The ApiVersion "${value}" is invalid.`);
+  invalid(
+    'InvalidApiVersion',
+    `The ApiVersion "${value}" is invalid.`,
+    'x-kms-apiversion is not the one there is',
+  );
 
 /**
  * @param name of the header, as Alibaba writes it
@@ -124,12 +131,14 @@ export const invalidParam = (name: string, value?: string): ProtocolError =>
   invalid(
     'InvalidParam',
     `The Param ${name} is invalid.${value === undefined ? '' : ` message:"${value}".`}`,
+    `the header ${name} is ${value === undefined ? 'missing or malformed' : 'not one that is taken'}`,
   );
 
 export const missingParameter = (name: string): ProtocolError =>
   invalid('MissingParameter', `Parameter ${name} does not exist in http header or body.`);
 
-const invalid = (code: string, message: string) => new ProtocolError(answer(400, code, message), message);
+const invalid = (code: string, message: string, reason = message) =>
+  new ProtocolError(answer(400, code, message), reason);
 
 /** The one way out for errors. Of what was not foreseen a client learns nothing. */
 export function toAlibabaError(error: unknown): AlibabaError {
@@ -138,4 +147,10 @@ export function toAlibabaError(error: unknown): AlibabaError {
   const documented = ANSWERS[BY_CODE[error.code]];
   if (!SPOKEN.includes(error.code)) return documented;
   return { ...documented, message: `${documented.message}: ${error.message}` };
+}
+
+/** What the log says of a request that was refused: nothing that it sent, because a plaintext may have got anywhere. */
+export function reasonOf(error: unknown): string | undefined {
+  if (error instanceof ProtocolError) return error.message;
+  return error instanceof KmsError && LOGGED.includes(error.code) ? error.message : undefined;
 }

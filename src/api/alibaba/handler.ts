@@ -4,7 +4,7 @@ import type { Principal } from '../../kms/principal-directory';
 import type { Protocol, ProtocolAnswer, ProtocolRequest, RequestHead, RequestRecord } from '../protocol';
 import type { Quota } from '../quota';
 import { assertSignedBody, authenticate } from './authenticate';
-import { invalidApiName, invalidApiVersion, refusal, toAlibabaError } from './errors';
+import { invalidApiName, invalidApiVersion, reasonOf, refusal, toAlibabaError } from './errors';
 import type { KeyPairLimit } from './key-pair-limit';
 import { encodeMessage } from './messages';
 import type { Operation } from './operation';
@@ -67,11 +67,13 @@ async function serve(
 ): Promise<Buffer> {
   const { headers, body } = request;
   if (!isContentType(headers)) throw refusal('InvalidContentType', `Content-Type must be ${CONTENT_TYPE}`);
+  // Whoever sends it: what it announces will never be read.
+  if (lengthOf(request) > MAX_BODY_BYTES) throw tooLong();
   const { principal, accessKeyId } = await authenticate(kms, auth, request);
   trail.principal = principal.identity.arn;
   if (accessKeyId !== undefined) trail.accessKeyId = accessKeyId;
   quota.take(principal.identity.arn, trail.operation);
-  if (!body) throw refusal('BodyTooLong', 'the body is longer than 3 MiB');
+  if (!body) throw tooLong();
   assertSignedBody(auth, request, body);
   const operation = operationOf(headers);
   const call = callOf(request, operation, principal);
@@ -82,8 +84,7 @@ async function serve(
 
 /** Long bodies are only read of those whose signature fits: it is of the headers, and they name the body's digest. */
 async function bodyLimit(kms: Kms, { auth }: Admission, head: RequestHead): Promise<number> {
-  // Not a number where it comes in chunks.
-  if (Number(head.headers['content-length']) <= MAX_STRANGERS_BODY_BYTES) return MAX_STRANGERS_BODY_BYTES;
+  if (lengthOf(head) <= MAX_STRANGERS_BODY_BYTES) return MAX_STRANGERS_BODY_BYTES;
   try {
     await authenticate(kms, auth, head);
     return MAX_BODY_BYTES;
@@ -92,6 +93,11 @@ async function bodyLimit(kms: Kms, { auth }: Admission, head: RequestHead): Prom
     return MAX_STRANGERS_BODY_BYTES;
   }
 }
+
+/** Not a number where it comes in chunks. */
+const lengthOf = ({ headers }: RequestHead): number => Number(headers['content-length']);
+
+const tooLong = () => refusal('BodyTooLong', 'the body is longer than 3 MiB');
 
 /** Parameters (`;charset=utf-8`) are tolerated. */
 function isContentType({ 'content-type': value = '' }: IncomingHttpHeaders): boolean {
@@ -138,7 +144,7 @@ function failed(requestId: string, trail: Trail, error: unknown): ProtocolAnswer
     RequestId: requestId,
   });
   const outcome = code === '' ? 'RequestEntityTooLarge' : code;
-  const cause = status >= 500 ? { error } : { reason: error instanceof Error ? error.message : undefined };
+  const cause = status >= 500 ? { error } : { reason: reasonOf(error) };
   return { status, contentType: CONTENT_TYPE, body, record: { ...recordOf(trail, outcome), ...cause } };
 }
 
