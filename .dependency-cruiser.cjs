@@ -33,6 +33,12 @@ module.exports = {
       to: { path: '^src/api/alibaba/' },
     },
     {
+      name: 'siblings-are-protocols',
+      severity: 'error',
+      from: { path: '^src/api/alibaba/' },
+      to: { path: '^src/api/trent/' },
+    },
+    {
       name: 'only-the-worker-loads-pkcs11',
       severity: 'error',
       from: { pathNot: '^src/hsm/worker/' },

@@ -1,4 +1,5 @@
 /** The addresses on which the service listens: one for its clients, and where the settings say so one for the metrics. */
+import { createKeyPairLimit } from './api/alibaba/key-pair-limit';
 import type { Readiness } from './api/health';
 import { type AppParts, createApp } from './api/http';
 import { createMetricsApp } from './api/operations';
@@ -35,7 +36,12 @@ export async function openListeners(
   const metricsHere = isLoopback(main.host) && !config.tlsTerminated ? 'here' : 'nowhere';
   const app = createApp({
     ...served,
-    admission: { auth, region: config.region, quota: createQuota(config.quota) },
+    admission: {
+      auth,
+      region: config.region,
+      quota: createQuota(config.quota),
+      keyPairLimit: createKeyPairLimit(config.alibabaKeyPairConcurrency),
+    },
     tlsTerminated: config.tlsTerminated,
     loopbackHostOnly: auth === 'none',
     metricsAt: metricsListen ? 'elsewhere' : metricsHere,

@@ -12,6 +12,8 @@ const LINGER_MS = 1_000;
  */
 export function readBody(request: IncomingMessage, limit: number): Promise<Buffer | undefined> {
   return new Promise((resolve, reject) => {
+    // Nothing more would be heard of it.
+    if (request.destroyed) reject(new Error('the client went away'));
     const chunks: Buffer[] = [];
     let size = 0;
     const tooLong = () => {

@@ -2,18 +2,20 @@ import type { IncomingMessage } from 'node:http';
 import type { Express, RequestHandler } from 'express';
 import type { Audit } from '../audit/audit';
 import type { Kms } from '../kms/kms';
+import { type Admission as AlibabaAdmission, alibaba, speaksAlibaba } from './alibaba/handler';
 import { audited } from './audited';
 import { isLoopbackHost } from './host';
 import { closed, mountHealth, mountMetrics, newApp, notAllowed, type Telling } from './operations';
+import type { RequestHead } from './protocol';
 import { text } from './respond';
 import { serve } from './serve';
 import { sourceOf } from './source';
-import { type Admission, trent } from './trent/handler';
+import { trent, type Admission as TrentAdmission } from './trent/handler';
 
 export interface AppParts extends Telling {
   readonly kms: Kms;
   readonly audit: Audit;
-  readonly admission: Admission;
+  readonly admission: TrentAdmission & AlibabaAdmission;
   /** Whether a proxy does TLS. */
   readonly tlsTerminated: boolean;
   /** Whether the Host header must name a loopback address: where requests are not authenticated. */
@@ -29,10 +31,9 @@ export function createApp(parts: AppParts): Express {
   const app = newApp();
   if (loopbackHostOnly) app.use(assertLoopbackHost);
   const trentService = audited(trent(kms, admission), audit, kms);
-  app.post(
-    '/',
-    serve(() => trentService, telling, source),
-  );
+  const alibabaKms = audited(alibaba(kms, admission), audit, kms);
+  const protocolOf = ({ headers }: RequestHead) => (speaksAlibaba(headers) ? alibabaKms : trentService);
+  app.post('/', serve(protocolOf, telling, source));
   app.all('/', notAllowed('POST'));
   mountHealth(app, telling);
   if (metricsAt === 'here') {

@@ -46,6 +46,8 @@ export interface RequestRecord {
   readonly details?: Call['details'];
   /** Why policies refused it. */
   readonly denied?: string | undefined;
+  /** What exactly was wrong, where the answer does not say it. */
+  readonly reason?: string | undefined;
   /** Milliseconds that the token spent. */
   readonly tokenMs: number;
   /** What went wrong, where the fault is the service's: it is logged with its causes. */

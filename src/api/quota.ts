@@ -13,8 +13,8 @@ export interface Quota {
   take(principalArn: string, operation: string): void;
 }
 
-const CRYPTOGRAPHIC = /^(Encrypt|Decrypt|ReEncrypt|GenerateRandom|GenerateDataKey(WithoutPlaintext)?)$/;
-const KEY_PAIRS = /^GenerateDataKeyPair(WithoutPlaintext)?$/;
+const CRYPTOGRAPHIC = /^((Advance)?(Encrypt|Decrypt)|ReEncrypt|GenerateRandom|(Advance)?GenerateDataKey(WithoutPlaintext)?)$/;
+const KEY_PAIRS = /^(Advance)?GenerateDataKeyPair(WithoutPlaintext)?$/;
 
 /** @param now milliseconds, of a clock that never goes back */
 export function createQuota(limits: QuotaLimits, now: () => number = () => performance.now()): Quota {

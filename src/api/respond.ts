@@ -19,7 +19,8 @@ export function respond(
     'Cache-Control': 'no-store',
     'x-amzn-RequestId': requestId,
   });
-  response.end(body);
+  // There may be a plaintext in it.
+  response.end(body, () => Buffer.isBuffer(body) && body.fill(0));
 }
 
 export function text(response: ServerResponse, status: number, body: string, requestId?: string): void {

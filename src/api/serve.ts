@@ -40,30 +40,39 @@ export function serve(
       const record = { operation: protocol.operationOf(request), outcome: 'aborted', tokenMs: 0 };
       // There is nobody to be refused, and nothing was done.
       await protocol.lost({ id, headers, source }).catch(() => undefined);
-      tell(telemetry, id, undefined, performance.now() - started, record);
+      tell(telemetry, { id, protocol, ms: performance.now() - started }, record);
       return;
     }
     const answer = await protocol.answer({ ...head, body });
     respond(response, id, answer);
-    tell(telemetry, id, answer.status, performance.now() - started, answer.record);
+    const { status, record } = answer;
+    tell(telemetry, { id, protocol, status, ms: performance.now() - started }, record);
   };
+}
+
+interface Served {
+  readonly id: string;
+  readonly protocol: Pick<AuditedProtocol, 'name'>;
+  /** Absent where nobody was left to be answered. */
+  readonly status?: number;
+  readonly ms: number;
 }
 
 function tell(
   { logger, metrics }: Telemetry,
-  requestId: string,
-  status: number | undefined,
-  ms: number,
-  { operation, outcome, principal, keyId, tokenMs, error }: RequestRecord,
+  { id, protocol: { name: protocol }, status, ms }: Served,
+  { operation, outcome, principal, keyId, tokenMs, reason, error }: RequestRecord,
 ): void {
-  metrics.requests.inc({ operation, outcome });
-  metrics.requestSeconds.observe({ operation }, ms / 1000);
+  metrics.requests.inc({ protocol, operation, outcome });
+  metrics.requestSeconds.observe({ protocol, operation }, ms / 1000);
   const fields = {
-    requestId,
+    requestId: id,
+    protocol,
     operation,
     principal,
     keyId,
     outcome,
+    reason,
     status,
     durationMs: rounded(ms),
     tokenMs: rounded(tokenMs),

@@ -70,4 +70,9 @@ export const NETWORK_SETTINGS = {
     schema: perSecond,
     description: 'The same for all other operations.',
   },
+  P11KMS_ALIBABA_KEY_PAIR_CONCURRENCY: {
+    schema: { type: 'integer', minimum: 1, maximum: 65_535 },
+    description:
+      "Key pairs that are made at the same time for clients of Alibaba's protocol; one more is answered with Rejected.Throttling. 1 is Alibaba's own limit. Without it there is no bound but the token's workers and their queue.",
+  },
 } as const satisfies Record<string, Setting>;

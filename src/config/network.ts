@@ -22,6 +22,8 @@ export interface NetworkConfig {
     readonly keyPairs?: number;
     readonly management?: number;
   };
+  /** Key pairs at a time through Alibaba's protocol; no bound of its own where there is none. */
+  readonly alibabaKeyPairConcurrency?: number;
 }
 
 export type NetworkSetting = keyof typeof NETWORK_SETTINGS;
@@ -107,6 +109,7 @@ function tlsFiles(values: Given): TlsFiles | undefined {
 /** The part of the Config, of values in which `checkNetwork` has found no fault. */
 export function toNetworkConfig(values: Values): NetworkConfig {
   const tls = tlsFiles(values);
+  const keyPairs = values.P11KMS_ALIBABA_KEY_PAIR_CONCURRENCY;
   const metricsPort = values.P11KMS_METRICS_PORT;
   const metricsListen =
     metricsPort === undefined ? undefined : { host: values.P11KMS_METRICS_HOST, port: metricsPort };
@@ -118,6 +121,7 @@ export function toNetworkConfig(values: Values): NetworkConfig {
     maxConnections: values.P11KMS_MAX_CONNECTIONS,
     ...(metricsListen && { metricsListen: Object.freeze(metricsListen) }),
     quota: Object.freeze(quotaOf(values)),
+    ...(keyPairs !== undefined && { alibabaKeyPairConcurrency: keyPairs }),
   };
 }
 

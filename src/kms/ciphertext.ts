@@ -6,6 +6,7 @@ import { KmsError } from '../errors';
 import { KEY_PAIR_SPECS_BY_CODE, type KeyPairSpec } from '../hsm/key-pair-specs';
 import type { Wrapping } from '../hsm/report';
 import type { KeyId } from './key';
+import type { KeyFormat } from './key-format';
 
 export type Ciphertext = DataCiphertext | PrivateKeyCiphertext;
 
@@ -35,11 +36,14 @@ export interface PrivateKeyHeader {
   readonly wrapping: Wrapping;
   /** It never leaves p11kms. */
   readonly sealedKey: boolean;
+  /** What it is handed out as. */
+  readonly format: KeyFormat;
 }
 
 const FORMAT = 1;
 const SCHEME = { data: 1, 'kwp+gcm': 2, gcm: 3 } as const;
-const FLAG = { sealedKey: 0x01 } as const;
+const FLAG = { sealedKey: 0x01, pem: 0x02 } as const;
+const FLAGS = FLAG.sealedKey | FLAG.pem;
 
 /** Up to and with the key version; the public point's length and the point follow. */
 const FIXED_BYTES = 24;
@@ -64,7 +68,7 @@ export function dataHeader(keyId: KeyId, version: number): Buffer {
 
 /** The header of a wrapped private key, up to the length of the public point: only the token knows that yet. */
 export function privateKeyHeader(keyId: KeyId, version: number, about: PrivateKeyHeader): Buffer {
-  const flags = about.sealedKey ? FLAG.sealedKey : 0;
+  const flags = (about.sealedKey ? FLAG.sealedKey : 0) | (about.format === 'PEM' ? FLAG.pem : 0);
   return fixedHeader(SCHEME[about.wrapping], flags, about.spec.code, keyId, version);
 }
 
@@ -120,7 +124,7 @@ function readKind(blob: Buffer, point: Buffer): Kind {
   }
   const wrapping = WRAPPING_BY_SCHEME.get(scheme);
   const spec = KEY_PAIR_SPECS_BY_CODE.get(code);
-  if (!wrapping || !spec || flags & ~FLAG.sealedKey) throw invalidCiphertext();
+  if (!wrapping || !spec || flags & ~FLAGS) throw invalidCiphertext();
   const pointBytes = spec.key.type === 'EC' ? spec.key.pointBytes : 0;
   if (point.length !== pointBytes) throw invalidCiphertext();
   return {
@@ -129,6 +133,7 @@ function readKind(blob: Buffer, point: Buffer): Kind {
     spec,
     point,
     sealedKey: (flags & FLAG.sealedKey) !== 0,
+    format: (flags & FLAG.pem) === 0 ? 'DER' : 'PEM',
   };
 }
 

@@ -2,9 +2,16 @@
 import { KmsError } from '../errors';
 import { type KeyPairSpecName, keyPairSpec } from '../hsm/key-pair-specs';
 import { type AuthenticatedData, encodeAuthenticatedData } from './authenticated-data';
-import { encodeCiphertext, headerOf, type PrivateKeyCiphertext, privateKeyHeader } from './ciphertext';
-import { encryptingVersion } from './encrypting-version';
+import {
+  encodeCiphertext,
+  headerOf,
+  type PrivateKeyCiphertext,
+  type PrivateKeyHeader,
+  privateKeyHeader,
+} from './ciphertext';
+import { encryptingVersion, type VersionChoice } from './encrypting-version';
 import type { Key, KeyVersion } from './key';
+import { formatKey, type KeyFormat } from './key-format';
 import type { Call, Kms } from './kms';
 import { assertMayLeave, openPrivateKey } from './private-key';
 import { cryptographic, stopDryRun, usableKey } from './usable-key';
@@ -13,6 +20,10 @@ export interface DataKeyPairRequest {
   readonly keyId: string;
   readonly spec: KeyPairSpecName;
   readonly authenticated: AuthenticatedData;
+  /** Of both halves, also when the private one is opened later; DER where absent. */
+  readonly format?: KeyFormat;
+  /** The version that wraps the private key; the current one where absent. */
+  readonly under?: VersionChoice;
   readonly dryRun: boolean;
 }
 
@@ -21,28 +32,39 @@ export interface WrappedDataKeyPair {
   /** The version that wraps the private key. */
   readonly version: KeyVersion;
   readonly spec: KeyPairSpecName;
-  /** X.509 SubjectPublicKeyInfo, DER. */
+  /** X.509 SubjectPublicKeyInfo. */
   readonly publicKey: Buffer;
+  /** 12 bytes, which are in the ciphertext, too. */
+  readonly iv: Buffer;
   readonly privateKeyCiphertext: Buffer;
 }
 
 export interface DataKeyPair extends WrappedDataKeyPair {
-  /** PKCS#8, DER; only where the service hands private keys out as AWS does. The caller zeroes it. */
-  readonly privateKeyPlaintext?: Buffer;
+  /** PKCS#8. The caller zeroes it. */
+  readonly privateKeyPlaintext: Buffer;
 }
 
+/** With the private key in plaintext only where the service hands private keys out as AWS does. */
 export async function generateDataKeyPair(
   kms: Kms,
   call: Call,
   request: DataKeyPairRequest,
+): Promise<WrappedDataKeyPair & Partial<DataKeyPair>> {
+  return kms.privateKeyExport === 'aws'
+    ? generateDataKeyPairWithPlaintext(kms, call, request)
+    : generateDataKeyPairWithoutPlaintext(kms, call, request);
+}
+
+/** @throws KmsError UNSUPPORTED_OPERATION where no private key may leave in plaintext */
+export async function generateDataKeyPairWithPlaintext(
+  kms: Kms,
+  call: Call,
+  request: DataKeyPairRequest,
 ): Promise<DataKeyPair> {
-  const withPlaintext = kms.privateKeyExport === 'aws';
-  const { pair, ciphertext, aad } = await generate(kms, call, request, withPlaintext);
-  const plaintext = withPlaintext && {
-    privateKeyPlaintext: await openPrivateKey(kms, call, ciphertext, pair.version, aad),
-  };
+  const { pair, ciphertext, aad } = await generate(kms, call, request, true);
+  const privateKeyPlaintext = await openPrivateKey(kms, call, ciphertext, pair.version, aad);
   kms.usage.note(pair.key, call);
-  return { ...pair, ...plaintext };
+  return { ...pair, privateKeyPlaintext };
 }
 
 export async function generateDataKeyPairWithoutPlaintext(
@@ -74,15 +96,16 @@ async function generate(
   const sealedKey = kms.privateKeyExport === 'never';
   const { wrapping } = kms.token.report.dialect;
   call.wrapping = wrapping;
-  const header = { spec: keyPairSpec(request.spec), wrapping, sealedKey };
-  if (withPlaintext) assertMayLeave(kms, header);
+  const { format = 'DER' } = request;
+  const header = { spec: keyPairSpec(request.spec), wrapping, sealedKey, format };
+  if (withPlaintext) assertHandsOut(kms, header);
   const aadAfterPoint = encodeAuthenticatedData(request.authenticated);
   stopDryRun(request.dryRun);
-  const { key, version, mayRepeat } = await encryptingVersion(kms, usable);
+  const { key, version, mayRepeat } = await encryptingVersion(kms, usable, request.under);
   const { number, encryptObject, wrapObject } = version;
   const aadBeforePoint = privateKeyHeader(key.id, number, header);
   const job = { spec: request.spec, encryptObject, wrapObject, aadBeforePoint, aadAfterPoint };
-  const { publicKey, ...wrapped } = await kms.token.run('generateKeyPair', job, call, mayRepeat);
+  const { publicKey: spki, ...wrapped } = await kms.token.run('generateKeyPair', job, call, mayRepeat);
   const ciphertext: PrivateKeyCiphertext = {
     kind: 'private-key',
     keyId: key.id,
@@ -92,8 +115,20 @@ async function generate(
   };
   const privateKeyCiphertext = encodeCiphertext(ciphertext);
   const aad = Buffer.concat([headerOf(ciphertext), aadAfterPoint]);
-  const pair = { key, version, spec: request.spec, publicKey, privateKeyCiphertext };
+  const publicKey = formatKey(spki, format, 'PUBLIC KEY');
+  const pair = { key, version, spec: request.spec, publicKey, iv: wrapped.iv, privateKeyCiphertext };
   return { pair, ciphertext, aad };
+}
+
+function assertHandsOut(kms: Kms, header: PrivateKeyHeader): void {
+  if (kms.privateKeyExport === 'never') {
+    throw new KmsError(
+      'UNSUPPORTED_OPERATION',
+      'No private key leaves this service in plaintext. GenerateDataKeyPairWithoutPlaintext and ' +
+        'AdvanceGenerateDataKeyPairWithoutPlaintext make key pairs without that.',
+    );
+  }
+  assertMayLeave(kms, header);
 }
 
 function assertSpecWorks({ token }: Kms, name: KeyPairSpecName): void {

@@ -1,7 +1,7 @@
 /** Data keys: random bytes that the token makes, and their ciphertext. */
 import { type AuthenticatedData, encodeAuthenticatedData } from './authenticated-data';
 import { dataHeader, encodeCiphertext } from './ciphertext';
-import { encryptingVersion } from './encrypting-version';
+import { encryptingVersion, type VersionChoice } from './encrypting-version';
 import type { Key, KeyVersion } from './key';
 import type { Call, Kms } from './kms';
 import { cryptographic, stopDryRun, usableKey } from './usable-key';
@@ -11,6 +11,8 @@ export interface DataKeyRequest {
   /** Length of the data key, 1 to 1024. */
   readonly bytes: number;
   readonly authenticated: AuthenticatedData;
+  /** The version that encrypts it; the current one where absent. */
+  readonly under?: VersionChoice;
   readonly dryRun: boolean;
 }
 
@@ -18,6 +20,8 @@ export interface WrappedDataKey {
   readonly key: Key;
   /** The version that the ciphertext is under. */
   readonly version: KeyVersion;
+  /** 12 bytes, which are in the ciphertext, too. */
+  readonly iv: Buffer;
   readonly ciphertext: Buffer;
 }
 
@@ -44,17 +48,17 @@ export async function generateDataKeyWithoutPlaintext(
 async function generate(
   kms: Kms,
   call: Call,
-  { keyId, bytes, authenticated, dryRun }: DataKeyRequest,
+  { keyId, bytes, authenticated, under, dryRun }: DataKeyRequest,
   withPlaintext: boolean,
 ): Promise<WrappedDataKey & { plaintext?: Buffer }> {
   const usable = await usableKey(kms, call, keyId, cryptographic(authenticated));
   const aadAfterHeader = encodeAuthenticatedData(authenticated);
   stopDryRun(dryRun);
-  const { key, version, mayRepeat } = await encryptingVersion(kms, usable);
+  const { key, version, mayRepeat } = await encryptingVersion(kms, usable, under);
   const aad = Buffer.concat([dataHeader(key.id, version.number), aadAfterHeader]);
   const job = { object: version.encryptObject, aad, bytes, withPlaintext };
   const { iv, sealed, plaintext } = await kms.token.run('generateDataKey', job, call, mayRepeat);
   kms.usage.note(key, call);
   const ciphertext = encodeCiphertext({ kind: 'data', keyId: key.id, version: version.number, iv, sealed });
-  return { key, version, ciphertext, ...(plaintext && { plaintext }) };
+  return { key, version, iv, ciphertext, ...(plaintext && { plaintext }) };
 }

@@ -1,7 +1,7 @@
 /** Encrypting and decrypting small data under a symmetric key. */
 import { type AuthenticatedData, encodeAuthenticatedData } from './authenticated-data';
 import { dataHeader, encodeCiphertext } from './ciphertext';
-import { encryptingVersion } from './encrypting-version';
+import { encryptingVersion, type VersionChoice } from './encrypting-version';
 import { type CiphertextReference, type FoundCiphertext, findCiphertext } from './found-ciphertext';
 import type { Key, KeyVersion } from './key';
 import { assertAlgorithm, type EncryptionAlgorithm } from './key-usage';
@@ -16,27 +16,36 @@ export interface EncryptRequest {
   readonly authenticated: AuthenticatedData;
   /** SYMMETRIC_DEFAULT where absent. */
   readonly algorithm?: EncryptionAlgorithm;
+  /** The version that encrypts; the current one where absent. */
+  readonly under?: VersionChoice;
   readonly dryRun: boolean;
+}
+
+export interface Encrypted {
+  readonly key: Key;
+  /** The version that encrypted it. */
+  readonly version: KeyVersion;
+  /** 12 bytes, which are in the ciphertext, too. */
+  readonly iv: Buffer;
+  readonly ciphertext: Buffer;
 }
 
 export async function encrypt(
   kms: Kms,
   call: Call,
-  { keyId, plaintext, authenticated, algorithm, dryRun }: EncryptRequest,
-): Promise<{ key: Key; ciphertext: Buffer }> {
+  { keyId, plaintext, authenticated, algorithm, under, dryRun }: EncryptRequest,
+): Promise<Encrypted> {
   const usable = await usableKey(kms, call, keyId, cryptographic(authenticated));
   assertAlgorithm(algorithm);
   const aadAfterHeader = encodeAuthenticatedData(authenticated);
   stopDryRun(dryRun);
-  const { key, version, mayRepeat } = await encryptingVersion(kms, usable);
+  const { key, version, mayRepeat } = await encryptingVersion(kms, usable, under);
   const aad = Buffer.concat([dataHeader(key.id, version.number), aadAfterHeader]);
   const job = { object: version.encryptObject, aad, plaintext };
   const output = await kms.token.run('encrypt', job, call, mayRepeat);
   kms.usage.note(key, call);
-  return {
-    key,
-    ciphertext: encodeCiphertext({ kind: 'data', keyId: key.id, version: version.number, ...output }),
-  };
+  const ciphertext = encodeCiphertext({ kind: 'data', keyId: key.id, version: version.number, ...output });
+  return { key, version, iv: output.iv, ciphertext };
 }
 
 export interface DecryptRequest extends CiphertextReference {

@@ -12,22 +12,38 @@ export interface EncryptingVersion {
   readonly mayRepeat: () => boolean;
 }
 
+/** `initial` is a key's first version, whatever rotations have made since: what Alibaba's plain operations use. */
+export type VersionChoice = 'initial' | 'current';
+
+/** The first version of a key. */
+export function initialVersion({ versions, current }: Key): KeyVersion {
+  return versions.get(Math.min(...versions.keys())) ?? current;
+}
+
 /** One rotation is enough, unless other requests use up the new version's calls before this one has its own. */
 const MAX_ROTATIONS = 3;
 
 /**
- * The current version of a key, to be used for one AES-GCM call. A version that has none left is rotated first.
+ * A version of a key, to be used for one AES-GCM call. A current version that has none left is rotated first; there is
+ * no other initial version.
  *
- * @throws KmsError THROTTLED, DISABLED, INVALID_STATE, and what the token says
+ * @throws KmsError LIMIT_EXCEEDED for an initial version that has none left; THROTTLED, DISABLED, INVALID_STATE, and what
+ *   the token says
  */
-export async function encryptingVersion(kms: Kms, wanted: Key): Promise<EncryptingVersion> {
+export async function encryptingVersion(
+  kms: Kms,
+  wanted: Key,
+  choice: VersionChoice = 'current',
+): Promise<EncryptingVersion> {
   let key = wanted;
   for (let rotations = 0; ; rotations++) {
-    const { id, current } = key;
-    const name = { keyId: id, number: current.number };
+    const { id } = key;
+    const version = choice === 'initial' ? initialVersion(key) : key.current;
+    const name = { keyId: id, number: version.number };
     if (await kms.gcmCalls.take(name)) {
-      return { key, version: current, mayRepeat: () => kms.gcmCalls.takeReserved(name) };
+      return { key, version, mayRepeat: () => kms.gcmCalls.takeReserved(name) };
     }
+    if (choice === 'initial') throw initialUsedUp(key);
     if (rotations === MAX_ROTATIONS) {
       throw new KmsError('THROTTLED', `Other requests use up the encryptions of ${key.arn}: try again.`);
     }
@@ -36,3 +52,9 @@ export async function encryptingVersion(kms: Kms, wanted: Key): Promise<Encrypti
     assertEnabled(key);
   }
 }
+
+const initialUsedUp = ({ arn }: Key) =>
+  new KmsError(
+    'LIMIT_EXCEEDED',
+    `The initial version of ${arn} has encrypted as often as is safe: use the operations that encrypt under its current version.`,
+  );

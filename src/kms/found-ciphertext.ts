@@ -2,6 +2,7 @@ import { KmsError } from '../errors';
 import { type AuthenticatedData, encodeAuthenticatedData } from './authenticated-data';
 import { type About, authorizeKey } from './authorization';
 import { type Ciphertext, decodeCiphertext, headerOf, invalidCiphertext } from './ciphertext';
+import { initialVersion } from './encrypting-version';
 import type { Key, KeyId, KeyVersion } from './key';
 import { assertEnabled } from './key-state';
 import { assertAlgorithm, type EncryptionAlgorithm } from './key-usage';
@@ -14,6 +15,10 @@ export interface CiphertextReference {
   /** Where given, the ciphertext must be this key's. */
   readonly keyId?: string;
   readonly authenticated: AuthenticatedData;
+  /** Where given, the ciphertext's must be the same. */
+  readonly iv?: Buffer;
+  /** Where given, the ciphertext must be this version's. */
+  readonly under?: 'initial';
   /** SYMMETRIC_DEFAULT where absent. */
   readonly algorithm?: EncryptionAlgorithm;
 }
@@ -35,7 +40,7 @@ export interface FoundCiphertext {
 export async function findCiphertext(
   kms: Kms,
   call: Call,
-  { ciphertext: blob, keyId, authenticated, algorithm }: CiphertextReference,
+  { ciphertext: blob, keyId, authenticated, iv, under, algorithm }: CiphertextReference,
   about: About,
 ): Promise<FoundCiphertext> {
   // Also of what turns out to be no ciphertext.
@@ -45,6 +50,8 @@ export async function findCiphertext(
   const key = await keyOfCiphertext(kms, call, ciphertext, keyId, about);
   assertAlgorithm(algorithm);
   const version = await versionOfCiphertext(kms, key, ciphertext);
+  if (iv && !iv.equals(ciphertext.iv)) throw invalidCiphertext();
+  if (under === 'initial' && version.number !== initialVersion(key).number) throw invalidCiphertext();
   const aad = Buffer.concat([headerOf(ciphertext), encodeAuthenticatedData(authenticated)]);
   return { ciphertext, key, version, aad };
 }

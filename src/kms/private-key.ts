@@ -2,6 +2,7 @@
 import { KmsError } from '../errors';
 import { invalidCiphertext, type PrivateKeyCiphertext, type PrivateKeyHeader } from './ciphertext';
 import type { KeyVersion } from './key';
+import { formatKey } from './key-format';
 import type { Call, Kms } from './kms';
 
 /**
@@ -35,7 +36,7 @@ export function assertUnwraps({ token }: Kms, { wrapping }: PrivateKeyCiphertext
   if (!does) throw invalidCiphertext();
 }
 
-/** The private key as PKCS#8 DER. The caller zeroes it. */
+/** The private key as PKCS#8, in the format that its ciphertext names. The caller zeroes it. */
 export async function openPrivateKey(
   kms: Kms,
   call: Call,
@@ -43,12 +44,17 @@ export async function openPrivateKey(
   version: KeyVersion,
   aad: Buffer,
 ): Promise<Buffer> {
-  const { spec, wrapping, point, iv, sealed } = ciphertext;
+  const { spec, wrapping, format, point, iv, sealed } = ciphertext;
   const { encryptObject, wrapObject } = version;
   const { privateKey } = await kms.token.run(
     'exportPrivateKey',
     { spec: spec.name, wrapping, encryptObject, wrapObject, point, aad, iv, sealed },
     call,
   );
-  return privateKey;
+  if (format === 'DER') return privateKey;
+  try {
+    return formatKey(privateKey, format, 'PRIVATE KEY');
+  } finally {
+    privateKey.fill(0);
+  }
 }

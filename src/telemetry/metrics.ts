@@ -32,13 +32,13 @@ const ofRequests = (registers: Registry[]) => ({
   requests: new Counter({
     name: 'p11kms_requests_total',
     help: 'Requests by operation and outcome: ok, or the error that was answered.',
-    labelNames: ['operation', 'outcome'],
+    labelNames: ['protocol', 'operation', 'outcome'],
     registers,
   }),
   requestSeconds: new Histogram({
     name: 'p11kms_request_duration_seconds',
     help: 'From the arrival of a request to its answer.',
-    labelNames: ['operation'],
+    labelNames: ['protocol', 'operation'],
     buckets: SECONDS,
     registers,
   }),

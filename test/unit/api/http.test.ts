@@ -271,12 +271,12 @@ describe('/metrics', () => {
     await sendTrent(server.port, 'Nonsense', {});
     const { headers, body } = await send(server.port, { path: '/metrics' });
     expect(headers['content-type']).toContain('text/plain');
-    expect(body).toContain('p11kms_requests_total{operation="DescribeKey",outcome="ok"} 1');
-    expect(body).toContain('p11kms_requests_total{operation="DescribeKey",outcome="ValidationException"} 1');
+    expect(body).toContain('p11kms_requests_total{protocol="trent",operation="DescribeKey",outcome="ok"} 1');
+    expect(body).toContain('p11kms_requests_total{protocol="trent",operation="DescribeKey",outcome="ValidationException"} 1');
     expect(body).toContain(
-      'p11kms_requests_total{operation="unknown",outcome="UnknownOperationException"} 1',
+      'p11kms_requests_total{protocol="trent",operation="unknown",outcome="UnknownOperationException"} 1',
     );
-    expect(body).toContain('p11kms_request_duration_seconds_count{operation="DescribeKey"} 2');
+    expect(body).toContain('p11kms_request_duration_seconds_count{protocol="trent",operation="DescribeKey"} 2');
     expect(body).not.toContain('Nonsense');
   });
 });

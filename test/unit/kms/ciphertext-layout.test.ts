@@ -54,6 +54,7 @@ const VECTORS: readonly Vector[] = [
       spec: keyPairSpec('ECC_NIST_P256'),
       wrapping: 'kwp+gcm',
       sealedKey: false,
+      format: 'DER',
       point: P256_POINT,
       iv: IV,
       sealed: Buffer.from(`0123${TAG}`, 'hex'),
@@ -77,6 +78,7 @@ const VECTORS: readonly Vector[] = [
       spec: keyPairSpec('ECC_NIST_P521'),
       wrapping: 'gcm',
       sealedKey: true,
+      format: 'DER',
       point: P521_POINT,
       iv: IV,
       sealed: Buffer.from(`4567${TAG}`, 'hex'),
@@ -100,6 +102,7 @@ const VECTORS: readonly Vector[] = [
       spec: keyPairSpec('RSA_3072'),
       wrapping: 'kwp+gcm',
       sealedKey: true,
+      format: 'DER',
       point: Buffer.alloc(0),
       iv: IV,
       sealed: Buffer.from(`89ab${TAG}`, 'hex'),
@@ -138,6 +141,7 @@ describe('the ciphertext format', () => {
       spec: keyPairSpec(name),
       wrapping: 'gcm',
       sealedKey: false,
+      format: 'DER',
     });
     expect(header[3]).toBe(code);
   });
@@ -173,7 +177,12 @@ describe('headers before the ciphertext is there', () => {
   });
 
   it('are those of the private key that will be wrapped, up to the length of its point', () => {
-    const about = { spec: keyPairSpec('ECC_SECG_P256K1'), wrapping: 'gcm', sealedKey: true } as const;
+    const about = {
+      spec: keyPairSpec('ECC_SECG_P256K1'),
+      wrapping: 'gcm',
+      sealedKey: true,
+      format: 'DER',
+    } as const;
     const header = privateKeyHeader(KEY_ID, 7, about);
     expect(header.toString('hex')).toBe('010301071234abcd12ab34cd56ef1234567890ab00000007');
   });

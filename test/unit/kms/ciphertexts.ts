@@ -52,13 +52,14 @@ export const privateKeyCiphertext: fc.Arbitrary<PrivateKeyCiphertext> = fc
       spec: fc.constant(spec),
       wrapping: fc.constantFrom('gcm' as const, 'kwp+gcm' as const),
       sealedKey: fc.boolean(),
+      format: fc.constantFrom('DER' as const, 'PEM' as const),
       point: bytes(pointBytesOf(spec)),
     }),
   );
 
 export const anyCiphertext: fc.Arbitrary<Ciphertext> = fc.oneof(dataCiphertext, privateKeyCiphertext);
 
-/** Data, then every spec under both wrappings, open and sealed. */
+/** Data, then every spec under both wrappings, open and sealed, as DER and as PEM. */
 export const everyKind: readonly Ciphertext[] = [
   {
     kind: 'data',
@@ -69,13 +70,18 @@ export const everyKind: readonly Ciphertext[] = [
   },
   ...[...KEY_PAIR_SPECS.values()].flatMap((spec) =>
     (['gcm', 'kwp+gcm'] as const).flatMap((wrapping) =>
-      [false, true].map((sealedKey) => ({
+      [
+        { sealedKey: false, format: 'DER' as const },
+        { sealedKey: true, format: 'DER' as const },
+        { sealedKey: false, format: 'PEM' as const },
+      ].map(({ sealedKey, format }) => ({
         kind: 'private-key' as const,
         keyId: '00112233-4455-6677-8899-aabbccddeeff' as KeyId,
         version: 0xfffefdfc,
         spec,
         wrapping,
         sealedKey,
+        format,
         point: Buffer.alloc(pointBytesOf(spec), 0x04),
         iv: Buffer.alloc(12, 0x11),
         sealed: Buffer.alloc(64, 0x22),
@@ -88,7 +94,12 @@ export const everyKind: readonly Ciphertext[] = [
 export const nameOf = (ciphertext: Ciphertext): string =>
   ciphertext.kind === 'data'
     ? 'data'
-    : `${ciphertext.spec.name} ${ciphertext.wrapping}${ciphertext.sealedKey ? ' sealed' : ''}`;
+    : [
+        ciphertext.spec.name,
+        ciphertext.wrapping,
+        ...(ciphertext.sealedKey ? ['sealed'] : []),
+        ...(ciphertext.format === 'PEM' ? ['PEM'] : []),
+      ].join(' ');
 
 export const everyKindByName = everyKind.map((ciphertext) => ({ name: nameOf(ciphertext), ciphertext }));
 

@@ -20,9 +20,9 @@ describe('metrics', () => {
 
   it('include the process and its event loop, and share nothing with other registries', async () => {
     const [one, other] = [createMetrics(), createMetrics()];
-    one.requests.inc({ operation: 'Encrypt', outcome: 'ok' });
+    one.requests.inc({ protocol: 'trent', operation: 'Encrypt', outcome: 'ok' });
     const text = await one.registry.metrics();
-    expect(text).toContain('p11kms_requests_total{operation="Encrypt",outcome="ok"} 1');
+    expect(text).toContain('p11kms_requests_total{protocol="trent",operation="Encrypt",outcome="ok"} 1');
     expect(text).toMatch(/nodejs_eventloop_lag_p99_seconds \d/);
     expect(text).toMatch(/process_resident_memory_bytes \d/);
     expect(await other.registry.metrics()).not.toContain('operation="Encrypt"');

@@ -23,7 +23,7 @@ describe('data', () => {
     let seen = '';
     jest.mocked(data.encrypt).mockImplementation(async (_kms, _call, { plaintext }) => {
       seen = plaintext.toString();
-      return { key: KEY, ciphertext: CIPHERTEXT };
+      return { key: KEY, version: KEY.current, iv: Buffer.alloc(12), ciphertext: CIPHERTEXT };
     });
     const answer = await call('Encrypt', {
       KeyId: KEY_ID,
@@ -89,7 +89,9 @@ describe('data', () => {
   });
 
   it('takes any encryption context key', async () => {
-    jest.mocked(data.encrypt).mockResolvedValue({ key: KEY, ciphertext: CIPHERTEXT });
+    jest
+      .mocked(data.encrypt)
+      .mockResolvedValue({ key: KEY, version: KEY.current, iv: Buffer.alloc(12), ciphertext: CIPHERTEXT });
     const pairs = '{"__proto__":"a","constructor":"b","toString":"c","hasOwnProperty":"d","":""}';
     const request = Buffer.from(`{"KeyId":"k","Plaintext":"AAAA","EncryptionContext":${pairs}}`);
     expect((await call('Encrypt', request)).status).toBe(200);
@@ -117,6 +119,7 @@ describe('data keys', () => {
     jest.mocked(dataKeys.generateDataKey).mockResolvedValue({
       key: KEY,
       version: KEY.current,
+      iv: Buffer.alloc(12),
       ciphertext: CIPHERTEXT,
       plaintext,
     });
@@ -139,7 +142,7 @@ describe('data keys', () => {
   it('GenerateDataKeyWithoutPlaintext', async () => {
     jest
       .mocked(dataKeys.generateDataKeyWithoutPlaintext)
-      .mockResolvedValue({ key: KEY, version: KEY.current, ciphertext: CIPHERTEXT });
+      .mockResolvedValue({ key: KEY, version: KEY.current, iv: Buffer.alloc(12), ciphertext: CIPHERTEXT });
     const answer = await call('GenerateDataKeyWithoutPlaintext', { KeyId: KEY_ID, KeySpec: 'AES_256' });
     expect(bodyOf(answer)).toEqual({
       KeyId: KEY_ARN,
@@ -170,6 +173,7 @@ describe('data key pairs', () => {
     version: KEY.current,
     spec,
     publicKey: Buffer.from('public'),
+    iv: Buffer.alloc(12),
     privateKeyCiphertext: CIPHERTEXT,
   } as const;
   const answered = {

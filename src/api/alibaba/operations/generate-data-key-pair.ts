@@ -1,0 +1,70 @@
+import * as dataKeyPairs from '../../../kms/data-key-pairs';
+import type { VersionChoice } from '../../../kms/encrypting-version';
+import type { Message } from '../messages';
+import { operation } from '../operation';
+import { ALGORITHM, assertCipher, authenticatedBy, formatOf, keyIdOf, specOf } from '../parameters';
+
+type PairRequest = Message<'AdvanceGenerateDataKeyPairRequest'>;
+
+export const generateDataKeyPair = operation({
+  name: 'GenerateDataKeyPair',
+  note: "Wrapped under the key's initial version; RSA_2048, RSA_3072, RSA_4096, EC_P256, EC_P256K, as far as the token has them; PEM and DER",
+  async run(kms, call, request) {
+    assertCipher(request);
+    const pair = await dataKeyPairs.generateDataKeyPairWithPlaintext(kms, call, wanted(request, 'initial'));
+    return { ...wrapped(request, pair), PrivateKeyPlaintext: pair.privateKeyPlaintext };
+  },
+});
+
+export const generateDataKeyPairWithoutPlaintext = operation({
+  name: 'GenerateDataKeyPairWithoutPlaintext',
+  note: 'The same',
+  async run(kms, call, request) {
+    assertCipher(request);
+    const pair = await dataKeyPairs.generateDataKeyPairWithoutPlaintext(kms, call, wanted(request, 'initial'));
+    return wrapped(request, pair);
+  },
+});
+
+export const advanceGenerateDataKeyPair = operation({
+  name: 'AdvanceGenerateDataKeyPair',
+  note: "The same, under the key's newest version",
+  async run(kms, call, request) {
+    const pair = await dataKeyPairs.generateDataKeyPairWithPlaintext(kms, call, wanted(request, 'current'));
+    return {
+      ...wrapped(request, pair),
+      PrivateKeyPlaintext: pair.privateKeyPlaintext,
+      KeyVersionId: pair.version.materialId,
+    };
+  },
+});
+
+export const advanceGenerateDataKeyPairWithoutPlaintext = operation({
+  name: 'AdvanceGenerateDataKeyPairWithoutPlaintext',
+  note: "The same, under the key's newest version",
+  async run(kms, call, request) {
+    const pair = await dataKeyPairs.generateDataKeyPairWithoutPlaintext(kms, call, wanted(request, 'current'));
+    return { ...wrapped(request, pair), KeyVersionId: pair.version.materialId };
+  },
+});
+
+const wanted = (request: PairRequest, under: VersionChoice): dataKeyPairs.DataKeyPairRequest => ({
+  keyId: keyIdOf(request),
+  spec: specOf(request),
+  format: formatOf(request),
+  authenticated: authenticatedBy(request),
+  under,
+  dryRun: false,
+});
+
+const wrapped = (
+  { KeyPairSpec }: PairRequest,
+  { key, iv, privateKeyCiphertext, publicKey }: dataKeyPairs.WrappedDataKeyPair,
+) => ({
+  KeyId: key.id,
+  Iv: iv,
+  KeyPairSpec,
+  PrivateKeyCiphertextBlob: privateKeyCiphertext,
+  PublicKey: publicKey,
+  Algorithm: ALGORITHM,
+});

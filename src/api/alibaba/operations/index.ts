@@ -1,0 +1,52 @@
+import type { Operation } from '../operation';
+import { advanceDecrypt, decrypt } from './decrypt';
+import { advanceEncrypt, encrypt } from './encrypt';
+import { advanceGenerateDataKey, generateDataKey } from './generate-data-key';
+import {
+  advanceGenerateDataKeyPair,
+  advanceGenerateDataKeyPairWithoutPlaintext,
+  generateDataKeyPair,
+  generateDataKeyPairWithoutPlaintext,
+} from './generate-data-key-pair';
+import { generateRandom } from './generate-random';
+
+/** The operations that p11kms has, by what x-kms-apiname says. */
+export const OPERATIONS: ReadonlyMap<string, Operation> = new Map(
+  [
+    advanceDecrypt,
+    advanceEncrypt,
+    advanceGenerateDataKey,
+    advanceGenerateDataKeyPair,
+    advanceGenerateDataKeyPairWithoutPlaintext,
+    decrypt,
+    encrypt,
+    generateDataKey,
+    generateDataKeyPair,
+    generateDataKeyPairWithoutPlaintext,
+    generateRandom,
+  ].map((operation) => [operation.name, operation]),
+);
+
+/** What Alibaba documents, or its SDKs send, and p11kms does not have; and why. */
+export const UNSUPPORTED: ReadonlyMap<string, string> = new Map([
+  ['GetPublicKey', 'there are no asymmetric keys yet'],
+  ['GetSecretValue', 'p11kms keeps keys, and no secrets'],
+  ['Hash', 'it needs no key: the client can do that'],
+  ['Hmac', 'there are no HMAC keys yet'],
+  ['KmsDecrypt', 'Decrypt and AdvanceDecrypt have taken its place'],
+  ['KmsEncrypt', 'Encrypt and AdvanceEncrypt have taken its place'],
+  ['Sign', 'there are no asymmetric keys yet'],
+  ['Verify', 'there are no asymmetric keys yet'],
+]);
+
+/** Every operation of the API as a Markdown table, for the README. */
+export function supportTable(): string {
+  const row = (...cells: string[]) => `| ${cells.join(' | ')} |`;
+  const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
+  return [
+    row('Operation', 'Supported', 'Notes'),
+    row('---', '---', '---'),
+    ...Array.from(OPERATIONS.values(), ({ name, note = '' }) => row(name, 'yes', note)).sort(),
+    ...Array.from(UNSUPPORTED, ([name, why]) => row(name, 'no', capital(why))).sort(),
+  ].join('\n');
+}
