@@ -10,7 +10,7 @@ module.exports = {
     ],
   },
   // The tests import `src`, and run what ships: the build of it.
-  moduleNameMapper: { '^(?:\\.{1,2}/)+src/(.*)$': '<rootDir>/dist/$1' },
+  moduleNameMapper: { '^(?:\\.\\./)+src/(.*)$': '<rootDir>/dist/$1' },
   testTimeout: 60_000,
   maxWorkers: 3,
   reporters: ['default', '<rootDir>/test/support/summary-reporter.cjs'],

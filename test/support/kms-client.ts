@@ -1,3 +1,4 @@
+import { Agent } from 'node:https';
 import { KMSClient, KMSServiceException } from '@aws-sdk/client-kms';
 import { Sha256 } from '@smithy/core/checksum';
 import { SignatureV4 } from '@smithy/signature-v4';
@@ -13,11 +14,15 @@ const REGION = 'us-east-1';
 export interface Endpoint {
   readonly url: string;
   readonly credentials: Credentials;
+  /** The authority to believe over TLS, PEM. */
+  readonly ca?: string;
 }
 
 /** An AWS client of a server, which tries once. */
-export function kmsClient({ url, credentials }: Endpoint): KMSClient {
-  const client = new KMSClient({ endpoint: url, region: REGION, credentials, maxAttempts: 1 });
+export function kmsClient({ url, credentials, ca }: Endpoint): KMSClient {
+  const requestHandler = ca === undefined ? {} : { requestHandler: { httpsAgent: new Agent({ ca }) } };
+  const about = { endpoint: url, region: REGION, credentials, maxAttempts: 1, ...requestHandler };
+  const client = new KMSClient(about);
   atEnd(() => client.destroy());
   return client;
 }

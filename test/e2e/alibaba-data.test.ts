@@ -1,0 +1,284 @@
+import { createCipheriv, randomBytes } from 'node:crypto';
+import { CreateAliasCommand, type KMSClient, RotateKeyOnDemandCommand } from '@aws-sdk/client-kms';
+import { type AlibabaClient, alibabaClient, alibabaRefusalOf } from '../support/alibaba-client';
+import type { Fields } from '../support/alibaba-messages';
+import { createClientKey } from '../support/client-keys';
+import { createKey } from '../support/keys';
+import { kmsClient } from '../support/kms-client';
+import { attachPolicy, createUser } from '../support/principals';
+import { startServer } from '../support/server';
+import { createSite } from '../support/site';
+
+const ALIAS = 'alias/data';
+const AAD = Buffer.from([0, 0xff, ...Buffer.from('контекст')]);
+const Plaintext = Buffer.from('what is secret');
+
+let aws: KMSClient;
+let client: AlibabaClient;
+/** Of somebody who may encrypt, and nothing else. */
+let writer: AlibabaClient;
+let keyId: string;
+let otherKeyId: string;
+
+beforeAll(async () => {
+  const site = createSite();
+  const server = await startServer(site);
+  aws = kmsClient(server);
+  client = alibabaClient({ url: server.url, ...(await createClientKey(site, 'root')) });
+  await createUser(site, 'writer');
+  await attachPolicy(site, 'writer', { Action: ['kms:Encrypt', 'kms:AdvanceEncrypt'] });
+  writer = alibabaClient({ url: server.url, ...(await createClientKey(site, 'writer')) });
+  keyId = await createKey(aws);
+  otherKeyId = await createKey(aws);
+  await aws.send(new CreateAliasCommand({ AliasName: ALIAS, TargetKeyId: keyId }));
+});
+
+const ENCRYPT = ['Encrypt', 'AdvanceEncrypt'] as const;
+const DECRYPT = ['Decrypt', 'AdvanceDecrypt'] as const;
+const DATA_KEY = ['GenerateDataKey', 'AdvanceGenerateDataKey'] as const;
+
+const GCM = { Algorithm: 'AES_GCM', PaddingMode: '' };
+const REFUSED = [400, 'InvalidParameter', 'The specified parameter is not valid.'];
+
+/** How both ends of an error say that a call was refused. */
+async function refused(call: Promise<unknown>): Promise<unknown[]> {
+  const { httpStatus, StatusCode, ErrorCode, ErrorMessage, RequestId } = await alibabaRefusalOf(call);
+  expect(StatusCode).toBe(httpStatus);
+  expect(RequestId).not.toBe('');
+  return [httpStatus, ErrorCode, ErrorMessage];
+}
+
+/** A ciphertext of the initial version with all that a client keeps of it, as the members of a request to decrypt. */
+async function encrypted(fields: Fields = {}) {
+  const { CiphertextBlob, Iv, Algorithm } = await client.call('Encrypt', {
+    KeyId: keyId,
+    Plaintext,
+    ...fields,
+  });
+  return { KeyId: keyId, CiphertextBlob, Iv, Algorithm };
+}
+
+/** What both ways to decrypt open. */
+async function opened(fields: Fields): Promise<Buffer> {
+  const [plain, advanced] = await Promise.all(DECRYPT.map((operation) => client.call(operation, fields)));
+  expect(advanced?.Plaintext).toEqual(plain?.Plaintext);
+  return plain?.Plaintext ?? Buffer.alloc(0);
+}
+
+describe.each(ENCRYPT)('%s', (operation) => {
+  it.each([
+    ['id', () => keyId],
+    ['alias', () => ALIAS],
+  ])("by the key's %s: the answer has the id, and opens under either", async (_what, keyOf) => {
+    const answer = await client.call(operation, { KeyId: keyOf(), Plaintext, Algorithm: 'AES_GCM' });
+    const { CiphertextBlob, Iv } = answer;
+    expect(answer).toMatchObject({ KeyId: keyId, ...GCM, RequestId: expect.stringMatching(/./) });
+    expect(Iv).toHaveLength(12);
+    expect(CiphertextBlob.includes(Iv)).toBe(true);
+    for (const KeyId of [keyId, ALIAS]) {
+      for (const opening of DECRYPT) {
+        const open = await client.call(opening, { CiphertextBlob, KeyId, Iv, Algorithm: 'AES_GCM' });
+        expect(open).toMatchObject({
+          KeyId: keyId,
+          Plaintext,
+          ...GCM,
+          RequestId: expect.stringMatching(/./),
+        });
+      }
+    }
+  });
+
+  it.each([1, 6 * 1024, 2_900_000])('encrypts %d bytes', async (length) => {
+    const long = randomBytes(length);
+    const { CiphertextBlob, Iv, Algorithm } = await client.call(operation, {
+      KeyId: keyId,
+      Plaintext: long,
+      Aad: AAD,
+    });
+    const plaintext = await opened({ KeyId: keyId, CiphertextBlob, Iv, Algorithm, Aad: AAD });
+    expect(plaintext.equals(long)).toBe(true);
+  });
+
+  it('takes an Aad of up to 8192 bytes', async () => {
+    const Aad = randomBytes(8192);
+    const { CiphertextBlob } = await client.call(operation, { KeyId: keyId, Plaintext, Aad });
+    expect((await client.call('AdvanceDecrypt', { CiphertextBlob, Aad })).Plaintext).toEqual(Plaintext);
+  });
+
+  it.each<[string, Fields]>([
+    ['no plaintext', { Plaintext: Buffer.alloc(0) }],
+    ['no key', { KeyId: '' }],
+    ['another Algorithm', { Algorithm: 'AES_CBC' }],
+    ['a PaddingMode, which AES_GCM has no use for', { PaddingMode: 'PKCS7_PADDING' }],
+    ['an Aad of 8193 bytes', { Aad: Buffer.alloc(8193) }],
+  ])('refuses %s', async (_what, wrong) => {
+    expect(await refused(client.call(operation, { KeyId: keyId, Plaintext, ...wrong }))).toEqual(REFUSED);
+  });
+});
+
+describe.each(DECRYPT)('%s', (operation) => {
+  it.each<[string, Fields, Fields]>([
+    ['another Aad', { Aad: AAD }, { Aad: Buffer.from('other') }],
+    ['no Aad', { Aad: AAD }, {}],
+    ['an Aad where none was given', {}, { Aad: AAD }],
+    ['another Iv', {}, { Iv: Buffer.alloc(12) }],
+    ['an Iv that is cut off', {}, { Iv: Buffer.alloc(11) }],
+    ['another Algorithm', {}, { Algorithm: 'RSAES_OAEP_SHA_256' }],
+    ['a PaddingMode', {}, { PaddingMode: 'PKCS7_PADDING' }],
+    ['no ciphertext', {}, { CiphertextBlob: Buffer.alloc(0) }],
+    ['something else than a ciphertext', {}, { CiphertextBlob: randomBytes(100) }],
+  ])('refuses %s', async (_what, given, wrong) => {
+    const stored = await encrypted(given);
+    expect(await refused(client.call(operation, { ...stored, ...wrong }))).toEqual(REFUSED);
+    expect(await opened({ ...stored, ...given })).toEqual(Plaintext);
+  });
+
+  it("refuses another key's id and alias", async () => {
+    const stored = await encrypted();
+    expect(await refused(client.call(operation, { ...stored, KeyId: otherKeyId }))).toEqual(REFUSED);
+    const foreign = await client.call('AdvanceEncrypt', { KeyId: otherKeyId, Plaintext });
+    const { CiphertextBlob } = foreign;
+    expect(await refused(client.call(operation, { CiphertextBlob, KeyId: ALIAS }))).toEqual(REFUSED);
+  });
+
+  it('refuses a ciphertext with any byte changed', async () => {
+    const { CiphertextBlob, ...stored } = await encrypted();
+    const answers = await Promise.all(
+      Array.from(CiphertextBlob, (byte, at) => {
+        const changed = Buffer.from(CiphertextBlob);
+        changed.writeUInt8(byte ^ 1, at);
+        return refused(client.call(operation, { ...stored, CiphertextBlob: changed }));
+      }),
+    );
+    for (const [at, answer] of answers.entries()) expect([at, answer[0]]).toEqual([at, expectedStatus(at)]);
+  });
+});
+
+/** The header names the key: one that does not exist is no different from one that is out of reach. */
+const KEY_ID = { begins: 4, ends: 20 };
+const expectedStatus = (at: number) => (at >= KEY_ID.begins && at < KEY_ID.ends ? 403 : 400);
+
+describe.each(DATA_KEY)('%s', (operation) => {
+  it.each([1, 32, 1024])('makes %d bytes, which the ciphertext opens to', async (NumberOfBytes) => {
+    const made = await client.call(operation, { KeyId: ALIAS, NumberOfBytes, Aad: AAD });
+    expect(made).toMatchObject({ KeyId: keyId, Algorithm: 'AES_GCM', RequestId: expect.stringMatching(/./) });
+    expect(made.Plaintext).toHaveLength(NumberOfBytes);
+    const { CiphertextBlob, Iv, Algorithm } = made;
+    expect(await opened({ KeyId: keyId, CiphertextBlob, Iv, Algorithm, Aad: AAD })).toEqual(made.Plaintext);
+    expect(await refused(client.call('AdvanceDecrypt', { CiphertextBlob }))).toEqual(REFUSED);
+  });
+
+  it.each([-1, 1025, 2 ** 31 - 1])('refuses to make %d bytes', async (NumberOfBytes) => {
+    expect(await refused(client.call(operation, { KeyId: keyId, NumberOfBytes }))).toEqual(REFUSED);
+  });
+});
+
+describe('GenerateRandom', () => {
+  it.each([1, 32, 1024])('makes %d bytes, others every time', async (Length) => {
+    const answers = await Promise.all([0, 1, 2].map(() => client.call('GenerateRandom', { Length })));
+    for (const { Random, RequestId } of answers) {
+      expect(Random).toHaveLength(Length);
+      expect(RequestId).not.toBe('');
+    }
+    if (Length > 1) expect(new Set(answers.map(({ Random }) => Random.toString('hex'))).size).toBe(3);
+  });
+
+  it.each([0, -1, 1025])('refuses to make %d bytes', async (Length) => {
+    expect(await refused(client.call('GenerateRandom', { Length }))).toEqual(REFUSED);
+  });
+});
+
+describe('once a key has rotated', () => {
+  let KeyId: string;
+  /** A ciphertext of before, of both kinds. */
+  let before: Buffer[];
+
+  beforeAll(async () => {
+    KeyId = await createKey(aws);
+    const answers = await Promise.all(
+      ENCRYPT.map((operation) => client.call(operation, { KeyId, Plaintext })),
+    );
+    before = answers.map(({ CiphertextBlob }) => CiphertextBlob);
+    await aws.send(new RotateKeyOnDemandCommand({ KeyId }));
+  });
+
+  it('Decrypt and AdvanceDecrypt open what was encrypted before', async () => {
+    for (const CiphertextBlob of before) expect(await opened({ KeyId, CiphertextBlob })).toEqual(Plaintext);
+  });
+
+  it('Encrypt and GenerateDataKey stay with the initial version', async () => {
+    const sealed = await client.call('Encrypt', { KeyId, Plaintext });
+    const dataKey = await client.call('GenerateDataKey', { KeyId, NumberOfBytes: 16 });
+    for (const { CiphertextBlob, Iv, Algorithm } of [sealed, dataKey]) {
+      const all = { KeyId, CiphertextBlob, Iv, Algorithm };
+      const { Plaintext: open, KeyVersionId } = await client.call('AdvanceDecrypt', all);
+      expect((await client.call('Decrypt', all)).Plaintext).toEqual(open);
+      expect(KeyVersionId).toBe(await versionOf(before[0]));
+    }
+  });
+
+  it('the Advance operations go on to the newest version, which only AdvanceDecrypt opens', async () => {
+    const sealed = await client.call('AdvanceEncrypt', { KeyId, Plaintext });
+    const dataKey = await client.call('AdvanceGenerateDataKey', { KeyId, NumberOfBytes: 16 });
+    expect(dataKey.KeyVersionId).toBe(sealed.KeyVersionId);
+    for (const { CiphertextBlob, Iv, Algorithm, KeyVersionId } of [sealed, dataKey]) {
+      expect(KeyVersionId).not.toBe(await versionOf(before[1]));
+      expect(await versionOf(CiphertextBlob)).toBe(KeyVersionId);
+      const all = { KeyId, CiphertextBlob, Iv, Algorithm };
+      expect(await refused(client.call('Decrypt', all))).toEqual(REFUSED);
+    }
+  });
+
+  const versionOf = async (CiphertextBlob?: Buffer): Promise<string> =>
+    (await client.call('AdvanceDecrypt', CiphertextBlob ? { CiphertextBlob } : {})).KeyVersionId;
+});
+
+describe('whoever may only encrypt', () => {
+  const TAG_BYTES = 16;
+  const KNOWN = Buffer.alloc(Plaintext.length);
+
+  /** What AES-GCM made of the plaintext: the end of a ciphertext, but for the tag. */
+  const body = (blob: Buffer) => blob.subarray(-TAG_BYTES - Plaintext.length, -TAG_BYTES);
+
+  /** Under one key and IV two ciphertexts differ as their plaintexts do. */
+  const xor = (...texts: readonly Buffer[]) =>
+    Buffer.from(KNOWN.map((_, at) => texts.reduce((sum, text) => sum ^ text.readUInt8(at), 0)));
+  const read = (victims: Buffer, own: Buffer) => xor(body(victims), body(own), KNOWN);
+
+  it('would read what others encrypted, of a service that lets its callers choose the Iv', () => {
+    const key = randomBytes(32);
+    const service = (plaintext: Buffer, iv = randomBytes(12)) => {
+      const cipher = createCipheriv('aes-256-gcm', key, iv);
+      const sealed = [cipher.update(plaintext), cipher.final()];
+      return { Iv: iv, CiphertextBlob: Buffer.concat([iv, ...sealed, cipher.getAuthTag()]) };
+    };
+    const victims = service(Plaintext);
+    expect(read(victims.CiphertextBlob, service(KNOWN, victims.Iv).CiphertextBlob)).toEqual(Plaintext);
+  });
+
+  it.each(ENCRYPT)('is refused an Iv of their own choice by %s', async (operation) => {
+    const victims = await client.call(operation, { KeyId: keyId, Plaintext });
+    for (const Iv of [victims.Iv, randomBytes(12), Buffer.alloc(1), Buffer.alloc(16)]) {
+      const attack = { KeyId: keyId, Plaintext: KNOWN, Iv };
+      expect(await refused(writer.call(operation, attack))).toEqual(REFUSED);
+    }
+  });
+
+  it.each(ENCRYPT)('reads nothing with the Ivs that %s chooses', async (operation) => {
+    const victims = await client.call(operation, { KeyId: keyId, Plaintext });
+    const attacks = await Promise.all(
+      Array.from({ length: 20 }, () => writer.call(operation, { KeyId: keyId, Plaintext: KNOWN })),
+    );
+    const ivs = [victims, ...attacks].map(({ Iv }) => Iv.toString('hex'));
+    expect(new Set(ivs).size).toBe(ivs.length);
+    for (const { CiphertextBlob } of attacks) {
+      expect(read(victims.CiphertextBlob, CiphertextBlob)).not.toEqual(Plaintext);
+    }
+    const { CiphertextBlob } = victims;
+    expect(await refused(writer.call('AdvanceDecrypt', { CiphertextBlob }))).toEqual([
+      403,
+      'Forbidden.NoPermission',
+      'This operation is forbidden by permission system.',
+    ]);
+  });
+});

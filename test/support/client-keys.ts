@@ -1,0 +1,49 @@
+import { createPrivateKey, type KeyObject } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { asn1, type pki as Pki, pkcs12, pki, util } from 'node-forge';
+import { p11kms } from './server';
+import type { Site } from './site';
+
+/** A client key of the Alibaba KMS instance API. */
+export interface ClientKey {
+  readonly keyId: string;
+  /** RSA. */
+  readonly privateKey: KeyObject;
+}
+
+/** Reads a client key file, as Alibaba's SDKs do: JSON, and PKCS#12 in it. */
+export function openClientKeyFile(path: string, password: string): ClientKey {
+  const { KeyId, PrivateKeyData } = JSON.parse(readFileSync(path, 'utf8'));
+  const der = Buffer.from(PrivateKeyData, 'base64').toString('binary');
+  const content = pkcs12.pkcs12FromAsn1(asn1.fromDer(util.createBuffer(der)), password);
+  const type = pki.oids.pkcs8ShroudedKeyBag ?? '';
+  const key: Pki.PrivateKey | undefined = content.getBags({ bagType: type })[type]?.[0]?.key;
+  if (!key) throw new Error(`${path} has no private key`);
+  return { keyId: KeyId, privateKey: createPrivateKey(pki.privateKeyToPem(key)) };
+}
+
+const PASSWORD = 'of a client key file';
+let made = 0;
+
+/** Makes a client key for a principal by the command line. `root` is the account's. */
+export async function createClientKey(site: Site, principal: string): Promise<ClientKey> {
+  const at = (name: string) => join(site.token.directory, name);
+  made += 1;
+  const file = at(`client-key-${made}.json`);
+  const passwordFile = at('client-key.password');
+  writeFileSync(passwordFile, PASSWORD, { mode: 0o600 });
+  const args = [
+    'client-keys',
+    'create',
+    '--principal',
+    principal,
+    '--out',
+    file,
+    '--password-file',
+    passwordFile,
+  ];
+  const { code, stdout, stderr } = await p11kms(args, site);
+  if (code !== 0) throw new Error(`p11kms ${args.join(' ')} ended with ${code}:\n${stdout}${stderr}`);
+  return openClientKeyFile(file, PASSWORD);
+}
