@@ -91,6 +91,39 @@ describe.each(NAMES)('%s', (name) => {
   });
 });
 
+it.each([
+  ['a number as bytes', 'GenerateRandomRequest', '0a0410011001'],
+  ['a number as a group', 'GenerateRandomRequest', '0b08010c'],
+  ['a number in 32 bits', 'GenerateRandomRequest', '0d10000000'],
+  ['a number in 64 bits', 'GenerateRandomRequest', '091000000000000000'],
+  ['text as a number', 'EncryptRequest', '0803616263'],
+  ['bytes as a number', 'EncryptRequest', '1003616263'],
+  ['text that is no UTF-8', 'EncryptRequest', '0a02c328'],
+  ['text with half a surrogate pair', 'EncryptRequest', '0a03eda080'],
+  ['a field that has no end', 'EncryptRequest', '0a05616263'],
+  ['a length without end', 'EncryptRequest', '0affffffffff'],
+  ['a number without end', 'GenerateRandomRequest', '08ffffffffffffffffffff01'],
+  ['half a tag', 'EncryptRequest', '80'],
+  ['field 0', 'EncryptRequest', '0001'],
+  ['a wire type that there is not', 'EncryptRequest', '0e01'],
+  ['the end of no group', 'EncryptRequest', '9c01'],
+  ['a group without its end', 'EncryptRequest', '9b01'],
+] as const)('%s is refused', (_what, name, hex) => {
+  expect(() => decodeMessage(name, Buffer.from(hex, 'hex'))).toThrow();
+});
+
+it('fields are read up to a hundred of them: more take the time of everybody else', () => {
+  const fields = (count: number) => Buffer.from('980101'.repeat(count), 'hex');
+  expect(decodeMessage('GenerateRandomRequest', fields(100))).toEqual({ Length: 0 });
+  for (const count of [101, 1_000_000]) {
+    expect(() => decodeMessage('GenerateRandomRequest', fields(count))).toThrow('more than 100 fields');
+  }
+});
+
+it('a field that comes twice is the last one', () => {
+  expect(decodeMessage('GenerateRandomRequest', Buffer.from('08010802', 'hex'))).toEqual({ Length: 2 });
+});
+
 /** The members of what was read; undefined where it was refused. */
 function membersOf(name: MessageName, bytes: Buffer): string[] | undefined {
   try {
