@@ -12,8 +12,16 @@ const GROUPS = {
     'GenerateDataKey',
     'GenerateDataKeyWithoutPlaintext',
     'GenerateRandom',
+    'AdvanceEncrypt',
+    'AdvanceDecrypt',
+    'AdvanceGenerateDataKey',
   ],
-  keyPairs: ['GenerateDataKeyPair', 'GenerateDataKeyPairWithoutPlaintext'],
+  keyPairs: [
+    'GenerateDataKeyPair',
+    'GenerateDataKeyPairWithoutPlaintext',
+    'AdvanceGenerateDataKeyPair',
+    'AdvanceGenerateDataKeyPairWithoutPlaintext',
+  ],
   management: ['CreateKey', 'DescribeKey', 'ListKeys', 'PutKeyPolicy', 'ScheduleKeyDeletion', 'EncryptX', ''],
 } as const;
 

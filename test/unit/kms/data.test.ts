@@ -34,6 +34,20 @@ describe('encrypt and decrypt', () => {
     expect(decrypted).toEqual({ key, version: key.current, plaintext: PLAINTEXT });
   });
 
+  it('compare an IV that the caller names with the one in the ciphertext, and ask no token for another', async () => {
+    const { kms, key, token } = await withKey();
+    const request = { keyId: key.id, plaintext: PLAINTEXT, authenticated: context(), dryRun: false };
+    const { ciphertext, iv } = await encrypt(kms, newCall(), request);
+    const open = (named: Buffer) =>
+      decrypt(kms, newCall(), { ciphertext, iv: named, authenticated: context(), dryRun: false });
+    expect((await open(iv)).plaintext).toEqual(PLAINTEXT);
+    token.jobs.length = 0;
+    for (const other of [Buffer.alloc(12), iv.subarray(0, 11), Buffer.concat([iv, Buffer.alloc(1)])]) {
+      expect(await codeOf(open(other))).toBe('INVALID_CIPHERTEXT');
+    }
+    expect(token.jobs).toEqual([]);
+  });
+
   it('bind the header and the context: AES-GCM is given both', async () => {
     const { kms, key, token } = await withKey();
     const request = { keyId: key.id, plaintext: PLAINTEXT, authenticated: TENANT, dryRun: false };

@@ -2,12 +2,13 @@ import { KmsError } from '../../../src/errors';
 import { decrypt, encrypt } from '../../../src/kms/data';
 import { generateDataKeyPair } from '../../../src/kms/data-key-pairs';
 import { generateDataKey } from '../../../src/kms/data-keys';
-import type { Key } from '../../../src/kms/key';
+import { initialVersion } from '../../../src/kms/encrypting-version';
+import type { Key, KeyVersion } from '../../../src/kms/key';
 import { createKey, disableKey } from '../../../src/kms/keys';
 import type { Kms } from '../../../src/kms/kms';
 import { reEncrypt } from '../../../src/kms/re-encrypt';
 import { rotateKeyOnDemand } from '../../../src/kms/rotation';
-import { codeOf, context, type Domain, newCall, openDomain } from './fixture';
+import { codeOf, context, type Domain, kmsErrorOf, newCall, openDomain } from './fixture';
 
 async function withKey(gcmCalls: number): Promise<Domain & { readonly key: Key }> {
   const domain = await openDomain({ gcmCalls });
@@ -196,5 +197,55 @@ describe('a job that is to be done again', () => {
     await decryptIt(kms, await encryptUnder(kms, key.id));
     expect(token.jobNames.at(-1)).toBe('decrypt');
     expect([token.mayRepeat(), token.mayRepeat()]).toEqual([true, true]);
+  });
+});
+
+describe('the initial version', () => {
+  const underInitial = async (kms: Kms, keyId: string) => {
+    const request = { keyId, plaintext: Buffer.from('data'), authenticated: context(), dryRun: false };
+    return encrypt(kms, newCall(), { ...request, under: 'initial' });
+  };
+
+  it('encrypts where that is asked for, whatever rotations have made since', async () => {
+    const { kms, key } = await withKey(2 ** 20);
+    await rotateKeyOnDemand(kms, newCall(), key.id);
+    await rotateKeyOnDemand(kms, newCall(), key.id);
+    const request = { keyId: key.id, authenticated: context(), under: 'initial', dryRun: false } as const;
+    const { iv, version, ciphertext } = await underInitial(kms, key.id);
+    const dataKey = await generateDataKey(kms, newCall(), { ...request, bytes: 32 });
+    const pair = await generateDataKeyPair(kms, newCall(), { ...request, spec: 'ECC_NIST_P256' });
+    expect(version).toEqual(key.current);
+    expect(iv).toEqual(ciphertext.subarray(26, 38));
+    for (const made of [ciphertext, dataKey.ciphertext, pair.privateKeyCiphertext]) {
+      expect(versionOf(made)).toBe(1);
+    }
+    expect(versionOf(await encryptUnder(kms, key.id))).toBe(3);
+  });
+
+  it('refuses once its AES-GCM calls are used up, is not rotated for that, and still decrypts', async () => {
+    const { kms, key } = await withKey(1);
+    const { ciphertext } = await underInitial(kms, key.id);
+    const error = await kmsErrorOf(underInitial(kms, key.id));
+    expect(error).toMatchObject({ code: 'LIMIT_EXCEEDED', message: expect.stringContaining(key.arn) });
+    expect(await countsOf(kms, key.id)).toEqual([1]);
+    expect(await decryptIt(kms, ciphertext)).toEqual(Buffer.from('data'));
+    expect(versionOf(await encryptUnder(kms, key.id))).toBe(2);
+  });
+
+  it('is what a request may insist on when it decrypts', async () => {
+    const { kms, key } = await withKey(2 ** 20);
+    const first = await encryptUnder(kms, key.id);
+    await rotateKeyOnDemand(kms, newCall(), key.id);
+    const second = await encryptUnder(kms, key.id);
+    const open = (ciphertext: Buffer) =>
+      decrypt(kms, newCall(), { ciphertext, authenticated: context(), under: 'initial', dryRun: false });
+    expect((await open(first)).plaintext).toEqual(Buffer.from('data'));
+    expect(await codeOf(open(second))).toBe('INVALID_CIPHERTEXT');
+  });
+
+  it('is the one with the lowest number, where numbers have gaps', () => {
+    const version = (number: number) => ({ number }) as KeyVersion;
+    const versions = new Map([7, 3, 5].map((number) => [number, version(number)]));
+    expect(initialVersion({ versions, current: version(7) } as unknown as Key).number).toBe(3);
   });
 });
