@@ -4,8 +4,8 @@ import { asn1, md, pkcs12, pki } from 'node-forge';
 import type { ClientKey } from '../kms/client-keys';
 
 /**
- * Each guess at a chosen password costs this many rounds of SHA-1, four times over. The old readers know no bound; Java's
- * own key stores have had 100,000 since Java 8, and 5,000,000 is the most that Java takes. SDKs open the file once.
+ * Each guess at a chosen password costs this many rounds of SHA-1. Old readers know no bound, Java's is 5,000,000, and
+ * its own key stores have had 100,000 for years. A client opens the file once, in 0.1 s with Go and 0.4 s with Java.
  */
 const ITERATIONS = 100_000;
 /** What Java writes; 8 bytes are the least. */

@@ -1,5 +1,5 @@
 import { isNativeError } from 'node:util/types';
-import * as fc from 'fast-check';
+import fc from 'fast-check';
 import {
   decodeMessage,
   encodeMessage,
