@@ -65,6 +65,9 @@ beforeAll(async () => {
   driven = new EveryOperation(server, site.shim);
   driven.secrets.set('PIN', Buffer.from(site.token.pin));
   await driven.run();
+});
+
+beforeAll(async () => {
   await workersReady(server);
   const { keyId, secrets } = driven;
   const key = await createClientKey(site, 'root');

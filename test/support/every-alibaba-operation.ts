@@ -9,7 +9,10 @@ import type { Server } from './server';
 const PLAINTEXT = Buffer.from('another plaintext that nobody but its owner should ever get to see');
 const TEXT = PLAINTEXT.toString('base64');
 const AAD = Buffer.from('additional data that authenticates, and is nobody else’s matter');
-const SPECS = ['RSA_2048', 'EC_P256'];
+const PAIRS = [
+  { KeyPairSpec: 'RSA_2048', KeyFormat: 'DER' },
+  { KeyPairSpec: 'EC_P256', KeyFormat: 'PEM' },
+];
 
 /** What it is done to, and with. */
 export interface AlibabaScene {
@@ -91,11 +94,8 @@ export class EveryAlibabaOperation {
   private async pairs(): Promise<void> {
     const { keyId: KeyId } = this.scene;
     for (const prefix of ['', 'Advance']) {
-      for (const [KeyPairSpec, KeyFormat] of SPECS.flatMap((spec) => [
-        [spec, 'DER'],
-        [spec, 'PEM'],
-      ])) {
-        const wanted = { KeyId, Aad: AAD, KeyPairSpec, KeyFormat } as Fields;
+      for (const some of PAIRS) {
+        const wanted = { KeyId, Aad: AAD, ...some };
         const pair = await this.call(`${prefix}GenerateDataKeyPair`, wanted);
         this.keep('private key', pair.PrivateKeyPlaintext);
         this.keep('wrapped private key', pair.PrivateKeyCiphertextBlob);
@@ -154,7 +154,7 @@ export class EveryAlibabaOperation {
     await this.refused(this.send({ name, body, date: new Date(0) }));
   }
 
-  /** Requests that fail because the token does, in every way that leaves a trace in the log. */
+  /** Requests that fail because the token does: how it does is not this protocol's matter. */
   private async tokenFailures(): Promise<void> {
     const { keyId: KeyId, shim, server } = this.scene;
     const data = await this.call('AdvanceEncrypt', { KeyId, Plaintext: PLAINTEXT });
@@ -170,13 +170,11 @@ export class EveryAlibabaOperation {
       () => this.request('GenerateDataKeyPair', pair),
     ];
     const functions = ['C_Encrypt', 'C_Decrypt', 'C_WrapKey', 'C_UnwrapKey'];
-    for (const how of ['fail=0x54', 'fail-after=0xE0']) {
-      for (const call of calls) {
-        shim.set(...functions.map((name) => `${name} ${how} times=1`));
-        await call();
-        shim.clear();
-        await workersReady(server);
-      }
+    for (const call of calls) {
+      shim.set(...functions.map((name) => `${name} fail=0x54 times=1`));
+      await this.refused(call());
+      shim.clear();
+      await workersReady(server);
     }
     shim.set('C_Encrypt hang times=1');
     await this.refused(this.request('Encrypt', { KeyId, Plaintext: PLAINTEXT }));
