@@ -7,7 +7,7 @@ import { createKey } from '../support/keys';
 import { kmsClient } from '../support/kms-client';
 import { attachPolicy, createUser } from '../support/principals';
 import { startServer } from '../support/server';
-import { createSite } from '../support/site';
+import { createSite, type Site } from '../support/site';
 
 const ALIAS = 'alias/data';
 const AAD = Buffer.from([0, 0xff, ...Buffer.from('контекст')]);
@@ -24,14 +24,17 @@ beforeAll(async () => {
   const site = createSite();
   const server = await startServer(site);
   aws = kmsClient(server);
-  client = alibabaClient({ url: server.url, ...(await createClientKey(site, 'root')) });
+  const clientOf = async (principal: string) =>
+    alibabaClient({ url: server.url, ...(await createClientKey(site, principal)) });
   await createUser(site, 'writer');
-  await attachPolicy(site, 'writer', { Action: ['kms:Encrypt', 'kms:AdvanceEncrypt'] });
-  writer = alibabaClient({ url: server.url, ...(await createClientKey(site, 'writer')) });
+  [client, writer] = await Promise.all([clientOf('root'), clientOf('writer'), mayEncrypt(site)]);
   keyId = await createKey(aws);
   otherKeyId = await createKey(aws);
   await aws.send(new CreateAliasCommand({ AliasName: ALIAS, TargetKeyId: keyId }));
 });
+
+const mayEncrypt = (site: Site) =>
+  attachPolicy(site, 'writer', { Action: ['kms:Encrypt', 'kms:AdvanceEncrypt'] });
 
 const ENCRYPT = ['Encrypt', 'AdvanceEncrypt'] as const;
 const DECRYPT = ['Decrypt', 'AdvanceDecrypt'] as const;
