@@ -115,6 +115,8 @@ describe.each(ENCRYPT)('%s', (operation) => {
   it.each<[string, Fields]>([
     ['no plaintext', { Plaintext: Buffer.alloc(0) }],
     ['no key', { KeyId: '' }],
+    ['a KeyId of more than 2048 characters', { KeyId: `alias/${'a'.repeat(2043)}` }],
+    ['a NUL in a KeyId', { KeyId: 'alias/\0' }],
     ['another Algorithm', { Algorithm: 'AES_CBC' }],
     ['a PaddingMode, which AES_GCM has no use for', { PaddingMode: 'PKCS7_PADDING' }],
     ['an Aad of 8193 bytes', { Aad: Buffer.alloc(8193) }],
@@ -132,6 +134,8 @@ describe.each(DECRYPT)('%s', (operation) => {
     ['an Iv that is cut off', {}, { Iv: Buffer.alloc(11) }],
     ['another Algorithm', {}, { Algorithm: 'RSAES_OAEP_SHA_256' }],
     ['a PaddingMode', {}, { PaddingMode: 'PKCS7_PADDING' }],
+    ['a KeyId of more than 2048 characters', {}, { KeyId: `alias/${'a'.repeat(2043)}` }],
+    ['a NUL in a KeyId', {}, { KeyId: 'alias/\0' }],
     ['no ciphertext', {}, { CiphertextBlob: Buffer.alloc(0) }],
     ['something else than a ciphertext', {}, { CiphertextBlob: randomBytes(100) }],
   ])('refuses %s', async (_what, given, wrong) => {
