@@ -29,11 +29,15 @@ beforeAll(async () => {
   site = createSite();
   const server = await startServer(site);
   aws = kmsClient(server);
-  clientKey = await createClientKey(site, 'root');
-  client = alibabaClient({ url: server.url, ...clientKey });
   await createUser(site, 'writer');
-  await attachPolicy(site, 'writer', { Action: 'kms:Encrypt' });
-  writer = alibabaClient({ url: server.url, ...(await createClientKey(site, 'writer')) });
+  const [root, writers] = await Promise.all([
+    createClientKey(site, 'root'),
+    createClientKey(site, 'writer'),
+    attachPolicy(site, 'writer', { Action: 'kms:Encrypt' }),
+  ]);
+  clientKey = root;
+  client = alibabaClient({ url: server.url, ...root });
+  writer = alibabaClient({ url: server.url, ...writers });
   keyId = await createKey(aws);
 });
 

@@ -7,7 +7,7 @@ import { createKey } from '../support/keys';
 import { kmsClient } from '../support/kms-client';
 import { attachPolicy, createUser } from '../support/principals';
 import { startServer } from '../support/server';
-import { createSite } from '../support/site';
+import { createSite, type Site } from '../support/site';
 
 const ALIAS = 'alias/data';
 const AAD = Buffer.from([0, 0xff, ...Buffer.from('контекст')]);
@@ -24,14 +24,17 @@ beforeAll(async () => {
   const site = createSite();
   const server = await startServer(site);
   aws = kmsClient(server);
-  client = alibabaClient({ url: server.url, ...(await createClientKey(site, 'root')) });
+  const clientOf = async (principal: string) =>
+    alibabaClient({ url: server.url, ...(await createClientKey(site, principal)) });
   await createUser(site, 'writer');
-  await attachPolicy(site, 'writer', { Action: ['kms:Encrypt', 'kms:AdvanceEncrypt'] });
-  writer = alibabaClient({ url: server.url, ...(await createClientKey(site, 'writer')) });
+  [client, writer] = await Promise.all([clientOf('root'), clientOf('writer'), mayEncrypt(site)]);
   keyId = await createKey(aws);
   otherKeyId = await createKey(aws);
   await aws.send(new CreateAliasCommand({ AliasName: ALIAS, TargetKeyId: keyId }));
 });
+
+const mayEncrypt = (site: Site) =>
+  attachPolicy(site, 'writer', { Action: ['kms:Encrypt', 'kms:AdvanceEncrypt'] });
 
 const ENCRYPT = ['Encrypt', 'AdvanceEncrypt'] as const;
 const DECRYPT = ['Decrypt', 'AdvanceDecrypt'] as const;
@@ -112,6 +115,8 @@ describe.each(ENCRYPT)('%s', (operation) => {
   it.each<[string, Fields]>([
     ['no plaintext', { Plaintext: Buffer.alloc(0) }],
     ['no key', { KeyId: '' }],
+    ['a KeyId of more than 2048 characters', { KeyId: `alias/${'a'.repeat(2043)}` }],
+    ['a NUL in a KeyId', { KeyId: 'alias/\0' }],
     ['another Algorithm', { Algorithm: 'AES_CBC' }],
     ['a PaddingMode, which AES_GCM has no use for', { PaddingMode: 'PKCS7_PADDING' }],
     ['an Aad of 8193 bytes', { Aad: Buffer.alloc(8193) }],
@@ -129,6 +134,8 @@ describe.each(DECRYPT)('%s', (operation) => {
     ['an Iv that is cut off', {}, { Iv: Buffer.alloc(11) }],
     ['another Algorithm', {}, { Algorithm: 'RSAES_OAEP_SHA_256' }],
     ['a PaddingMode', {}, { PaddingMode: 'PKCS7_PADDING' }],
+    ['a KeyId of more than 2048 characters', {}, { KeyId: `alias/${'a'.repeat(2043)}` }],
+    ['a NUL in a KeyId', {}, { KeyId: 'alias/\0' }],
     ['no ciphertext', {}, { CiphertextBlob: Buffer.alloc(0) }],
     ['something else than a ciphertext', {}, { CiphertextBlob: randomBytes(100) }],
   ])('refuses %s', async (_what, given, wrong) => {

@@ -6,6 +6,8 @@ import { refusal } from './errors';
 
 /** The one algorithm, which requests need not name. */
 export const ALGORITHM = 'AES_GCM';
+/** As in TrentService. */
+const MAX_KEY_ID_LENGTH = 2048;
 const MAX_AAD_BYTES = 8192;
 /** The most that the token is asked for at once: as in TrentService. */
 const MAX_RANDOM_BYTES = 1024;
@@ -19,9 +21,21 @@ const SPECS: ReadonlyMap<string, DataKeyPairRequest['spec']> = new Map([
   ['EC_P256K', 'ECC_SECG_P256K1'],
 ]);
 
-export function keyIdOf({ KeyId }: { readonly KeyId: string }): string {
-  if (KeyId === '') throw invalid('KeyId is required');
-  return KeyId;
+export function keyIdOf(request: { readonly KeyId: string }): string {
+  if (request.KeyId === '') throw invalid('KeyId is required');
+  return storable(request.KeyId);
+}
+
+/** Undefined where it was not sent. */
+export const optionalKeyIdOf = ({ KeyId }: { readonly KeyId: string }): string | undefined =>
+  KeyId === '' ? undefined : storable(KeyId);
+
+/** The store is asked for it: PostgreSQL fails where there is a NUL in a text. */
+function storable(keyId: string): string {
+  if (keyId.length > MAX_KEY_ID_LENGTH || keyId.includes('\0')) {
+    throw invalid(`KeyId must have at most ${MAX_KEY_ID_LENGTH} characters, and no NUL`);
+  }
+  return keyId;
 }
 
 /** The operations without the parameter use AES_GCM. */

@@ -2,7 +2,7 @@ import * as data from '../../../kms/data';
 import type { Call, Kms } from '../../../kms/kms';
 import type { Message } from '../messages';
 import { operation } from '../operation';
-import { ALGORITHM, assertCipher, authenticatedBy, keyIdOf, someBytes } from '../parameters';
+import { ALGORITHM, assertCipher, authenticatedBy, keyIdOf, optionalKeyIdOf, someBytes } from '../parameters';
 
 export const decrypt = operation({
   name: 'Decrypt',
@@ -17,8 +17,8 @@ export const advanceDecrypt = operation({
   name: 'AdvanceDecrypt',
   note: 'What any version encrypted, wrapped private keys, too',
   async run(kms, call, request) {
-    const meant = request.KeyId === '' ? {} : { keyId: request.KeyId };
-    const { answer, version } = await open(kms, call, request, meant);
+    const keyId = optionalKeyIdOf(request);
+    const { answer, version } = await open(kms, call, request, keyId === undefined ? {} : { keyId });
     return { ...answer, KeyVersionId: version.materialId };
   },
 });
