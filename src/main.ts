@@ -1,15 +1,13 @@
 #!/usr/bin/env node
-/** The command line: `p11kms COMMAND`. */
+/** The command line: `p11kms COMMAND`. Each command loads what it runs on, and no other's: most of a short one's time. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { type AuditVerifyOptions, auditPublicKey, auditVerify } from './cli/audit-verify';
-import { backup } from './cli/backup';
+import type { AuditVerifyOptions } from './cli/audit-verify';
 import { clientKeysCommand } from './cli/client-keys-command';
-import { type DoctorOptions, doctor } from './cli/doctor';
+import type { DoctorOptions } from './cli/doctor';
 import { principalsCommand } from './cli/principals-command';
-import { type RestoreOptions, restore } from './cli/restore';
-import { serve } from './cli/serve';
+import type { RestoreOptions } from './cli/restore';
 import { settingsHelp } from './config/settings';
 import { EXIT, KmsError, StartError } from './errors';
 
@@ -36,7 +34,10 @@ program
   .command('serve')
   .description('run the key service in the foreground; SIGTERM ends it')
   .addHelpText('after', `\n${settingsHelp()}`)
-  .action(serve);
+  .action(async () => {
+    const { serve } = await import('./cli/serve.js');
+    await serve();
+  });
 
 program
   .command('doctor')
@@ -45,6 +46,7 @@ program
   .option('--remove <id...>', 'destroy these objects, by CKA_ID, which must be among those that no row knows')
   .addHelpText('after', `\n${settingsHelp()}`)
   .action(async (options: DoctorOptions) => {
+    const { doctor } = await import('./cli/doctor.js');
     process.exitCode = await doctor(options);
   });
 
@@ -53,7 +55,10 @@ program
   .description('copy the store to a new file; the service may run')
   .argument('<file>', 'the file to make; it must not exist')
   .addHelpText('after', BACKUP_HELP)
-  .action(backup);
+  .action(async (file: string) => {
+    const { backup } = await import('./cli/backup.js');
+    await backup(file);
+  });
 
 program
   .command('restore')
@@ -66,6 +71,7 @@ program
   .option('--json', 'print the report as JSON')
   .addHelpText('after', RESTORE_HELP)
   .action(async (file: string | undefined, options: RestoreOptions) => {
+    const { restore } = await import('./cli/restore.js');
     process.exitCode = await restore(file, options);
   });
 
@@ -82,13 +88,17 @@ audit
   .option('--json', 'print the report as JSON')
   .addHelpText('after', AUDIT_HELP)
   .action(async (dirs: string[], options: AuditVerifyOptions) => {
+    const { auditVerify } = await import('./cli/audit-verify.js');
     process.exitCode = await auditVerify(dirs, options);
   });
 
 audit
   .command('public-key')
   .description('print the public key of the signatures in the audit record, PEM, to be kept elsewhere')
-  .action(auditPublicKey);
+  .action(async () => {
+    const { auditPublicKey } = await import('./cli/audit-verify.js');
+    await auditPublicKey();
+  });
 
 program.parseAsync().catch((error: unknown) => {
   // A KmsError: what a start needs, the token or the store, was there, and went away.

@@ -1,6 +1,6 @@
 /** The commands of `p11kms client-keys`, and their help. */
 import { Command } from 'commander';
-import { create, list, remove } from './client-keys';
+import type { CreateOptions } from './client-keys';
 
 const HELP = `
 Example:
@@ -21,6 +21,9 @@ The file is for its owner alone. The password in --password-file is of at least 
 newline at its end does not count, and nobody but its owner may read the file. Without it, a password is made up and
 printed, this once.`;
 
+/** What the commands do: only one that runs needs it. */
+const load = () => import('./client-keys.js');
+
 /** `p11kms client-keys`. */
 export function clientKeysCommand(): Command {
   const command = new Command('client-keys')
@@ -34,17 +37,17 @@ export function clientKeysCommand(): Command {
     .option('--password-file <file>', 'has the password that the file is to open with; else one is made up')
     .option('--expires <duration>', 'when it ends, such as 24h or 90d from now; else in five years, 1825d')
     .addHelpText('after', CREATE_HELP)
-    .action(create);
+    .action(async (options: CreateOptions) => (await load()).create(options));
   command
     .command('list')
     .description('show all client keys, those that have expired among them')
     .option('--json', 'for programs')
-    .action(list);
+    .action(async (options: { json?: true }) => (await load()).list(options));
   command
     .command('delete')
     .description('delete a client key; there is no way back')
     .argument('<key-id>')
     .option('--yes', 'delete it, and do not only say whose it is')
-    .action(remove);
+    .action(async (id: string, options: { yes?: true }) => (await load()).remove(id, options));
   return command;
 }

@@ -11,7 +11,6 @@ import {
   makeClientKey,
 } from '../kms/client-keys';
 import { findPrincipal } from '../kms/principals';
-import { clientKeyText } from './client-key-file';
 import { makeUpPassword, readPassword } from './client-key-password';
 import { listing, listText } from './client-keys-text';
 import { parseDuration } from './duration';
@@ -35,6 +34,7 @@ export async function create({ principal, out, passwordFile, expires }: CreateOp
     const { name } = await findPrincipal(place.store.principals, principal);
     assertNew(out, '--out');
     const clientKey = await makeClientKey(validityMs);
+    const { clientKeyText } = await import('./client-key-file.js');
     await keep(place, name, clientKey, { file: out, text: clientKeyText(clientKey, password) });
     const lines =
       passwordFile === undefined

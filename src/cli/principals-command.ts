@@ -1,7 +1,7 @@
 /** The commands of `p11kms principals`, and their help. */
 import { Command } from 'commander';
 import { settingsHelp } from '../config/settings';
-import { attachPolicy, create, detachPolicy, list, remove, rotateKey, show } from './principals';
+import type { CreateOptions, RotateOptions } from './principals';
 
 const HELP = `
 Example:
@@ -38,6 +38,9 @@ Example of FILE:
     "Statement": [{ "Effect": "Allow", "Action": ["kms:Encrypt", "kms:Decrypt"], "Resource": "*" }]
   }`;
 
+/** What the commands do: only one that runs needs it. */
+const load = () => import('./principals.js');
+
 /** `p11kms principals`. */
 export function principalsCommand(): Command {
   const command = new Command('principals')
@@ -51,15 +54,23 @@ export function principalsCommand(): Command {
     .option('--no-access-key', 'make none: it has a certificate, or gets an access key later')
     .option('--credentials-file <file>', 'where the access key is written; the file must not exist')
     .addHelpText('after', CREATE_HELP)
-    .action(create);
-  command.command('list').description('show all principals').option('--json', 'for programs').action(list);
-  command.command('show').description('show a principal with its policies').argument('<name>').action(show);
+    .action(async (name: string, options: CreateOptions) => (await load()).create(name, options));
+  command
+    .command('list')
+    .description('show all principals')
+    .option('--json', 'for programs')
+    .action(async (options: { json?: true }) => (await load()).list(options));
+  command
+    .command('show')
+    .description('show a principal with its policies')
+    .argument('<name>')
+    .action(async (name: string) => (await load()).show(name));
   command
     .command('delete')
     .description('delete a principal with its access keys, client keys and policies; there is no way back')
     .argument('<name>')
     .option('--yes', 'delete it, and do not only say what it is')
-    .action(remove);
+    .action(async (name: string, options: { yes?: true }) => (await load()).remove(name, options));
   command
     .command('rotate-key')
     .description('make another access key; those that there are end')
@@ -70,7 +81,7 @@ export function principalsCommand(): Command {
     )
     .option('--credentials-file <file>', 'where the access key is written; the file must not exist')
     .addHelpText('after', ROTATE_HELP)
-    .action(rotateKey);
+    .action(async (name: string, options: RotateOptions) => (await load()).rotateKey(name, options));
   command
     .command('attach-policy')
     .description('say what a principal may do')
@@ -78,12 +89,14 @@ export function principalsCommand(): Command {
     .argument('<policy-name>')
     .argument('<file>', 'the policy, in JSON')
     .addHelpText('after', POLICY_HELP)
-    .action(attachPolicy);
+    .action(async (name: string, policyName: string, file: string) =>
+      (await load()).attachPolicy(name, policyName, file),
+    );
   command
     .command('detach-policy')
     .description('take a policy away from a principal')
     .argument('<name>')
     .argument('<policy-name>')
-    .action(detachPolicy);
+    .action(async (name: string, policyName: string) => (await load()).detachPolicy(name, policyName));
   return command;
 }

@@ -50,7 +50,8 @@ export interface Config extends NetworkConfig {
   };
 }
 
-const isComplete = new Ajv({ allErrors: true }).compile<Values>({
+// The compiler has seen that the settings' schemas are schemas.
+const isComplete = new Ajv({ allErrors: true, validateSchema: false }).compile<Values>({
   type: 'object',
   properties: Object.fromEntries(settings.map(([name, { schema }]) => [name, schema])),
   required: settings.filter(([, row]) => row.required || row.default !== undefined).map(([name]) => name),
