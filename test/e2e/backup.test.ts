@@ -10,6 +10,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import * as kms from '@aws-sdk/client-kms';
 import SQLite from 'better-sqlite3';
 import { atEnd } from '../support/at-end';
@@ -326,6 +327,8 @@ describe('a restore that is killed', () => {
     void program.exitCode.then(() => {
       ended = true;
     });
+    // Looks without a pause once it works on the store: some of the moments are short.
+    while (!ended && !existsSync(join(dataDir, 'restore.tmp'))) await sleep(1);
     while (!ended && !isTime(dataDir)) await new Promise(setImmediate);
     program.kill('SIGKILL');
     await program.exitCode;

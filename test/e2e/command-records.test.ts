@@ -1,5 +1,15 @@
-import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import SQLite from 'better-sqlite3';
 import { type AuditLine, auditRecords, verifyAudit } from '../support/audit-log';
 import { diagnosis, doctor } from '../support/doctor';
@@ -121,6 +131,7 @@ describe('p11kms restore', () => {
       ended = true;
     });
     const isTime = () => readdirSync(machine.dataDir).some((name) => name.includes('before-restore'));
+    while (!ended && !existsSync(join(machine.dataDir, 'restore.tmp'))) await sleep(1);
     while (!ended && !isTime()) await new Promise(setImmediate);
     program.kill('SIGKILL');
     await program.exitCode;

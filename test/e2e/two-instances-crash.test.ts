@@ -143,7 +143,7 @@ describe(`one of them is killed ${ROUNDS} times while both make, rotate and dest
       const clock = timePasses();
       const untilKilled = callers(() => callerUntilKilled(pair.second));
       const survivors = callers(() => caller(pair.first));
-      await sleep(1_000 + Math.random() * 1_500);
+      await sleep(500 + Math.random() * 1_000);
       await pair.second.server.kill();
       await Promise.all(untilKilled);
       const second = await startInstance(pair.site, SETTINGS);
