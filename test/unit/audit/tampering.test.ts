@@ -67,7 +67,9 @@ describe('what somebody did to a closed chain is found and named', () => {
         at.site.write(file, bytes);
         const report = at.site.verify();
         expect(report.isWhole).toBe(false);
-        expect(named(report, file, line + 1)).toBe(true);
+        // A line break in the place of its first byte leaves an empty line, which is no fault of its own.
+        const isPushed = where === begin && bytes[where] === 0x0a;
+        expect(named(report, file, isPushed ? line + 2 : line + 1)).toBe(true);
       }),
       { numRuns: 300 },
     );
