@@ -33,7 +33,7 @@ module.exports = {
       to: { path: '^src/api/alibaba/' },
     },
     {
-      name: 'siblings-are-protocols',
+      name: 'protocols-are-siblings-both-ways',
       severity: 'error',
       from: { path: '^src/api/alibaba/' },
       to: { path: '^src/api/trent/' },

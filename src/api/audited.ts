@@ -35,7 +35,12 @@ export function audited(
       try {
         const reservation = await audit.reserve(recordBound(request.body?.length ?? 0));
         const answer = await protocol.answer(request);
-        await reservation.record({ ...entry, ...endOf(arns, answer) });
+        try {
+          await reservation.record({ ...entry, ...endOf(arns, answer) });
+        } catch (error) {
+          if (Buffer.isBuffer(answer.body)) answer.body.fill(0);
+          throw error;
+        }
         return answer;
       } catch (error) {
         return protocol.refuse(request, error);

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 
-/** So much of what is too long is read and dropped, in multiples of the limit: most clients read an answer only then. */
-const DROPPED_LIMITS = 8;
+/** So much of what is too long is read and dropped: most clients read an answer only when they have sent everything. */
+const DROPPED_BYTES = 4 * 1024 * 1024;
 /** How long a client that goes on sending has to read its answer, before the connection is cut. */
 const LINGER_MS = 1_000;
 
@@ -12,8 +12,11 @@ const LINGER_MS = 1_000;
  */
 export function readBody(request: IncomingMessage, limit: number): Promise<Buffer | undefined> {
   return new Promise((resolve, reject) => {
-    // Nothing more would be heard of it.
-    if (request.destroyed) reject(new Error('the client went away'));
+    if (request.destroyed) {
+      // Nothing more would be heard of it.
+      reject(new Error('the client went away'));
+      return;
+    }
     const chunks: Buffer[] = [];
     let size = 0;
     const tooLong = () => {
@@ -25,11 +28,20 @@ export function readBody(request: IncomingMessage, limit: number): Promise<Buffe
       size += chunk.length;
       if (size <= limit) chunks.push(chunk);
       else tooLong();
-      if (size > limit * (1 + DROPPED_LIMITS)) cutSoon(request);
+      if (size > limit + DROPPED_BYTES) cutSoon(request);
     });
-    request.on('end', () => resolve(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)));
+    request.on('end', () => resolve(joined(chunks)));
     request.on('error', reject);
   });
+}
+
+/** The one copy of them: there may be a plaintext in it, which whoever has it can zero. */
+function joined(chunks: readonly Buffer[]): Buffer {
+  const [first] = chunks;
+  if (first && chunks.length === 1) return first;
+  const whole = Buffer.concat(chunks);
+  for (const chunk of chunks) chunk.fill(0);
+  return whole;
 }
 
 /** Paused, it takes no more from the client than the system's buffers hold, and the answer still gets out. */

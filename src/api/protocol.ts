@@ -14,6 +14,8 @@ export interface RequestHead {
   readonly source: ConnectionSource;
   /** Whether the client went away. */
   readonly isGone: () => boolean;
+  /** Takes room for a long body, and says whether there was any: to be asked before a `bodyLimit` that is long. */
+  readonly takeLongBody: () => boolean;
 }
 
 /** A request as a protocol gets it: the adapter has read the body, and nothing else. */

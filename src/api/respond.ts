@@ -19,8 +19,17 @@ export function respond(
     'Cache-Control': 'no-store',
     'x-amzn-RequestId': requestId,
   });
-  // There may be a plaintext in it.
-  response.end(body, () => Buffer.isBuffer(body) && body.fill(0));
+  response.end(body);
+  if (Buffer.isBuffer(body)) zeroAfter(response, body);
+}
+
+/** There may be a plaintext in it. A response has closed when it has been sent, or nobody is there to get it. */
+function zeroAfter(response: ServerResponse, body: Buffer): void {
+  const zero = () => {
+    body.fill(0);
+  };
+  if (response.destroyed) zero();
+  else response.once('close', zero);
 }
 
 export function text(response: ServerResponse, status: number, body: string, requestId?: string): void {

@@ -5,9 +5,13 @@ import type { Logger } from '../telemetry/logger';
 import type { Metrics } from '../telemetry/metrics';
 import type { AuditedProtocol } from './audited';
 import { readBody } from './body';
+import { createLongBodies } from './long-bodies';
 import type { RequestHead, RequestRecord } from './protocol';
 import { respond } from './respond';
 import type { ConnectionSource } from './source';
+
+/** Of 3 MiB each: with what they are decoded to and answered with, some hundreds of megabytes. */
+const MAX_LONG_BODIES = 32;
 
 interface Telemetry {
   readonly logger: Logger;
@@ -25,13 +29,17 @@ export function serve(
   telemetry: Telemetry,
   sourceOf: (request: IncomingMessage) => ConnectionSource,
 ): RequestHandler {
+  const longBodies = createLongBodies(MAX_LONG_BODIES);
   return async (request, response) => {
+    const room = longBodies.room();
+    response.once('close', room.giveBack);
     const started = performance.now();
     const id = randomUUID();
     // A client that goes away while it sends takes its address along.
     const source = sourceOf(request);
     const { method, url, headers, rawHeaders } = request;
-    const head = { id, method, url, headers, rawHeaders, source, isGone: () => response.destroyed };
+    const isGone = () => response.destroyed;
+    const head = { id, method, url, headers, rawHeaders, source, isGone, takeLongBody: room.take };
     const protocol = protocolOf(head);
     let body: Buffer | undefined;
     try {
@@ -44,6 +52,8 @@ export function serve(
       return;
     }
     const answer = await protocol.answer({ ...head, body });
+    // There may be a plaintext in it.
+    body?.fill(0);
     respond(response, id, answer);
     const { status, record } = answer;
     tell(telemetry, { id, protocol, status, ms: performance.now() - started }, record);
@@ -61,7 +71,7 @@ interface Served {
 function tell(
   { logger, metrics }: Telemetry,
   { id, protocol: { name: protocol }, status, ms }: Served,
-  { operation, outcome, principal, keyId, tokenMs, reason, error }: RequestRecord,
+  { operation, outcome, principal, keyId, tokenMs, denied, reason, error }: RequestRecord,
 ): void {
   metrics.requests.inc({ protocol, operation, outcome });
   metrics.requestSeconds.observe({ protocol, operation }, ms / 1000);
@@ -72,6 +82,7 @@ function tell(
     principal,
     keyId,
     outcome,
+    denied,
     reason,
     status,
     durationMs: rounded(ms),

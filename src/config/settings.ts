@@ -67,7 +67,7 @@ export const SETTINGS = {
     schema: { type: 'string', enum: ['never', 'on-request', 'aws'] },
     default: 'on-request',
     description:
-      'Whether a private key may leave in plaintext: never; when Decrypt asks for one; or, as AWS KMS does, also in the answer of GenerateDataKeyPair.',
+      "Whether a private key may leave in plaintext: never; where an operation asks for one (Decrypt; Alibaba's AdvanceDecrypt, GenerateDataKeyPair and AdvanceGenerateDataKeyPair); or, as AWS KMS does, also in the answer of TrentService's GenerateDataKeyPair.",
   },
   P11KMS_LOG_LEVEL: {
     schema: { type: 'string', enum: ['error', 'warn', 'info', 'debug'] },
@@ -126,7 +126,7 @@ export const SETTINGS = {
     schema: { type: 'integer', minimum: 1, maximum: 100_000 },
     default: 256,
     description:
-      'Jobs that may wait for either kind of process; one more is answered with ThrottlingException.',
+      'Jobs that may wait for either kind of process; one more is answered with ThrottlingException or Rejected.Throttling.',
   },
   P11KMS_WORKER_JOBS: {
     schema: { type: 'integer', minimum: 1, maximum: 1_000_000_000 },

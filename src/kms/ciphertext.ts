@@ -89,9 +89,14 @@ export function encodeCiphertext(ciphertext: Ciphertext): Buffer {
   return Buffer.concat([headerOf(ciphertext), ciphertext.iv, ciphertext.sealed]);
 }
 
-/** The one answer to every bad ciphertext: nobody learns what about it was wrong. */
-export function invalidCiphertext(): KmsError {
-  return new KmsError('INVALID_CIPHERTEXT', 'The ciphertext or its encryption context is not valid.');
+/**
+ * The one answer to every bad ciphertext: nobody learns what about it was wrong.
+ *
+ * @param reason for the log; nothing of what was sent
+ */
+export function invalidCiphertext(reason?: string): KmsError {
+  const message = 'The ciphertext or its encryption context is not valid.';
+  return new KmsError('INVALID_CIPHERTEXT', message, { cause: reason });
 }
 
 /**

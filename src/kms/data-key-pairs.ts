@@ -2,13 +2,7 @@
 import { KmsError } from '../errors';
 import { type KeyPairSpecName, keyPairSpec } from '../hsm/key-pair-specs';
 import { type AuthenticatedData, encodeAuthenticatedData } from './authenticated-data';
-import {
-  encodeCiphertext,
-  headerOf,
-  type PrivateKeyCiphertext,
-  type PrivateKeyHeader,
-  privateKeyHeader,
-} from './ciphertext';
+import { encodeCiphertext, headerOf, type PrivateKeyCiphertext, privateKeyHeader } from './ciphertext';
 import { encryptingVersion, type VersionChoice } from './encrypting-version';
 import type { Key, KeyVersion } from './key';
 import { formatKey, type KeyFormat } from './key-format';
@@ -24,7 +18,7 @@ export interface DataKeyPairRequest {
   readonly format?: KeyFormat;
   /** The version that wraps the private key; the current one where absent. */
   readonly under?: VersionChoice;
-  readonly dryRun: boolean;
+  readonly dryRun?: boolean;
 }
 
 export interface WrappedDataKeyPair {
@@ -98,11 +92,12 @@ async function generate(
   call.wrapping = wrapping;
   const { format = 'DER' } = request;
   const header = { spec: keyPairSpec(request.spec), wrapping, sealedKey, format };
-  if (withPlaintext) assertHandsOut(kms, header);
+  if (withPlaintext) assertMayLeave(kms, header);
   const aadAfterPoint = encodeAuthenticatedData(request.authenticated);
-  stopDryRun(request.dryRun);
+  stopDryRun(request.dryRun ?? false);
   const { key, version, mayRepeat } = await encryptingVersion(kms, usable, request.under);
   const { number, encryptObject, wrapObject } = version;
+  call.details = { keyVersion: number, keyPairSpec: request.spec };
   const aadBeforePoint = privateKeyHeader(key.id, number, header);
   const job = { spec: request.spec, encryptObject, wrapObject, aadBeforePoint, aadAfterPoint };
   const { publicKey: spki, ...wrapped } = await kms.token.run('generateKeyPair', job, call, mayRepeat);
@@ -118,17 +113,6 @@ async function generate(
   const publicKey = formatKey(spki, format, 'PUBLIC KEY');
   const pair = { key, version, spec: request.spec, publicKey, iv: wrapped.iv, privateKeyCiphertext };
   return { pair, ciphertext, aad };
-}
-
-function assertHandsOut(kms: Kms, header: PrivateKeyHeader): void {
-  if (kms.privateKeyExport === 'never') {
-    throw new KmsError(
-      'UNSUPPORTED_OPERATION',
-      'No private key leaves this service in plaintext. GenerateDataKeyPairWithoutPlaintext and ' +
-        'AdvanceGenerateDataKeyPairWithoutPlaintext make key pairs without that.',
-    );
-  }
-  assertMayLeave(kms, header);
 }
 
 function assertSpecWorks({ token }: Kms, name: KeyPairSpecName): void {

@@ -13,7 +13,7 @@ export interface DataKeyRequest {
   readonly authenticated: AuthenticatedData;
   /** The version that encrypts it; the current one where absent. */
   readonly under?: VersionChoice;
-  readonly dryRun: boolean;
+  readonly dryRun?: boolean;
 }
 
 export interface WrappedDataKey {
@@ -48,13 +48,14 @@ export async function generateDataKeyWithoutPlaintext(
 async function generate(
   kms: Kms,
   call: Call,
-  { keyId, bytes, authenticated, under, dryRun }: DataKeyRequest,
+  { keyId, bytes, authenticated, under, dryRun = false }: DataKeyRequest,
   withPlaintext: boolean,
 ): Promise<WrappedDataKey & { plaintext?: Buffer }> {
   const usable = await usableKey(kms, call, keyId, cryptographic(authenticated));
   const aadAfterHeader = encodeAuthenticatedData(authenticated);
   stopDryRun(dryRun);
   const { key, version, mayRepeat } = await encryptingVersion(kms, usable, under);
+  call.details = { keyVersion: version.number };
   const aad = Buffer.concat([dataHeader(key.id, version.number), aadAfterHeader]);
   const job = { object: version.encryptObject, aad, bytes, withPlaintext };
   const { iv, sealed, plaintext } = await kms.token.run('generateDataKey', job, call, mayRepeat);

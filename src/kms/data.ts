@@ -18,7 +18,7 @@ export interface EncryptRequest {
   readonly algorithm?: EncryptionAlgorithm;
   /** The version that encrypts; the current one where absent. */
   readonly under?: VersionChoice;
-  readonly dryRun: boolean;
+  readonly dryRun?: boolean;
 }
 
 export interface Encrypted {
@@ -33,13 +33,14 @@ export interface Encrypted {
 export async function encrypt(
   kms: Kms,
   call: Call,
-  { keyId, plaintext, authenticated, algorithm, under, dryRun }: EncryptRequest,
+  { keyId, plaintext, authenticated, algorithm, under, dryRun = false }: EncryptRequest,
 ): Promise<Encrypted> {
   const usable = await usableKey(kms, call, keyId, cryptographic(authenticated));
   assertAlgorithm(algorithm);
   const aadAfterHeader = encodeAuthenticatedData(authenticated);
   stopDryRun(dryRun);
   const { key, version, mayRepeat } = await encryptingVersion(kms, usable, under);
+  call.details = { keyVersion: version.number };
   const aad = Buffer.concat([dataHeader(key.id, version.number), aadAfterHeader]);
   const job = { object: version.encryptObject, aad, plaintext };
   const output = await kms.token.run('encrypt', job, call, mayRepeat);
@@ -49,7 +50,7 @@ export async function encrypt(
 }
 
 export interface DecryptRequest extends CiphertextReference {
-  readonly dryRun: boolean;
+  readonly dryRun?: boolean;
 }
 
 export interface Decrypted {
@@ -72,7 +73,8 @@ export async function decrypt(kms: Kms, call: Call, request: DecryptRequest): Pr
     assertMayLeave(kms, ciphertext);
     assertUnwraps(kms, ciphertext);
   }
-  stopDryRun(request.dryRun);
+  stopDryRun(request.dryRun ?? false);
+  call.details = { keyVersion: version.number };
   const plaintext = await open(kms, call, found);
   kms.usage.note(key, call);
   return { key, version, plaintext };

@@ -16,8 +16,10 @@ export interface EncryptingVersion {
 export type VersionChoice = 'initial' | 'current';
 
 /** The first version of a key. */
-export function initialVersion({ versions, current }: Key): KeyVersion {
-  return versions.get(Math.min(...versions.keys())) ?? current;
+export function initialVersion({ arn, versions }: Key): KeyVersion {
+  const initial = versions.get(Math.min(...versions.keys()));
+  if (!initial) throw new Error(`${arn} has no versions`);
+  return initial;
 }
 
 /** One rotation is enough, unless other requests use up the new version's calls before this one has its own. */

@@ -50,8 +50,10 @@ export async function findCiphertext(
   const key = await keyOfCiphertext(kms, call, ciphertext, keyId, about);
   assertAlgorithm(algorithm);
   const version = await versionOfCiphertext(kms, key, ciphertext);
-  if (iv && !iv.equals(ciphertext.iv)) throw invalidCiphertext();
-  if (under === 'initial' && version.number !== initialVersion(key).number) throw invalidCiphertext();
+  if (iv && !iv.equals(ciphertext.iv)) throw invalidCiphertext('Iv is not the one in the ciphertext');
+  if (under === 'initial' && version.number !== initialVersion(key).number) {
+    throw invalidCiphertext("the ciphertext is not the key's initial version's: AdvanceDecrypt opens it");
+  }
   const aad = Buffer.concat([headerOf(ciphertext), encodeAuthenticatedData(authenticated)]);
   return { ciphertext, key, version, aad };
 }

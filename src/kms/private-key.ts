@@ -36,7 +36,10 @@ export function assertUnwraps({ token }: Kms, { wrapping }: PrivateKeyCiphertext
   if (!does) throw invalidCiphertext();
 }
 
-/** The private key as PKCS#8, in the format that its ciphertext names. The caller zeroes it. */
+/**
+ * The private key as PKCS#8, in the format that its ciphertext names, to be handed out, which the audit record tells. The
+ * caller zeroes it.
+ */
 export async function openPrivateKey(
   kms: Kms,
   call: Call,
@@ -51,6 +54,7 @@ export async function openPrivateKey(
     { spec: spec.name, wrapping, encryptObject, wrapObject, point, aad, iv, sealed },
     call,
   );
+  call.details = { ...call.details, keyPairSpec: spec.name, privateKey: 'returned' };
   if (format === 'DER') return privateKey;
   try {
     return formatKey(privateKey, format, 'PRIVATE KEY');

@@ -74,6 +74,7 @@ export async function reEncrypt(kms: Kms, call: Call, request: ReEncryptRequest)
   const aadAfterHeader = encodeAuthenticatedData(request.authenticated);
   stopDryRun(request.dryRun);
   const destination = { aadAfterHeader, ...(await encryptingVersion(kms, usable)) };
+  call.details = { sourceKeyVersion: source.version.number, keyVersion: destination.version.number };
   const moved =
     ciphertext.kind === 'private-key'
       ? await movePrivateKey(kms, call, { ...source, ciphertext }, destination)

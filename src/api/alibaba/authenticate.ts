@@ -37,16 +37,15 @@ export async function authenticate(
 }
 
 /**
- * The second half: whether the body is the one whose hash was signed. Nothing vouches for the body of a request that
- * is not signed but its connection.
+ * The second half: whether the body is the one whose hash is in the headers, which a signature covers. A request that is
+ * not signed need not have one: its connection vouches for its body.
  *
  * @throws ProtocolError SignatureNotMatch
  */
 export function assertSignedBody(auth: Auth, { rawHeaders }: SignedHead, body: Buffer): void {
   if (auth === 'none') return;
-  const headers = headersOf(rawHeaders);
-  if (!isSigned(headers)) return;
-  if (headers.get('content-sha256') === hash('sha256', body, 'hex').toUpperCase()) return;
+  const named = headersOf(rawHeaders).get('content-sha256');
+  if (named === undefined || named === hash('sha256', body, 'hex').toUpperCase()) return;
   throw refusal('SignatureNotMatch', 'content-sha256 is not the hash of the body in upper-case hex');
 }
 
@@ -106,8 +105,9 @@ const RFC_1123 =
  */
 function dateOf(text: string): number {
   const moment = RFC_1123.exec(text)?.[1];
+  if (moment === undefined) throw invalidParam('Date');
   const time = Date.parse(`${moment} GMT`);
   // Date.parse takes 31 February for 3 March.
-  if (moment !== undefined && new Date(time).toUTCString().includes(moment)) return time;
-  throw invalidParam('Date');
+  if (!new Date(time).toUTCString().includes(moment)) throw invalidParam('Date');
+  return time;
 }

@@ -7,6 +7,8 @@ export interface AlibabaError {
   /** Empty where Alibaba documents none. */
   readonly code: string;
   readonly message: string;
+  /** What the log and the metrics call it, where there is no code. */
+  readonly outcome?: string;
 }
 
 /**
@@ -38,7 +40,7 @@ const ANSWERS = {
     'Rejected.PendingDeletion',
     'The request was rejected because the key state is PendingDeletion.',
   ),
-  BodyTooLong: answer(413, '', ''),
+  BodyTooLong: { ...answer(413, '', ''), outcome: 'RequestEntityTooLarge' },
   InvalidContentType: answer(415, 'InvalidContentType', 'The ContentType is invalid.'),
   Throttling: answer(429, 'Rejected.Throttling', 'Concurrency Limit Exceeded.'),
   InternalFailure: answer(500, 'InternalFailure', 'Internal Failure.'),
@@ -94,6 +96,7 @@ const LOGGED: readonly KmsErrorCode[] = [
   'THROTTLED',
   'INVALID_CIPHERTEXT',
   'INCORRECT_KEY',
+  'CIPHERTEXT_KEY_OUT_OF_REACH',
 ];
 
 /** An error of the protocol itself, before a request reaches the domain. Its message is for the log. */
@@ -158,5 +161,7 @@ export function toAlibabaError(error: unknown): AlibabaError {
 /** What the log says of a request that was refused: nothing that it sent, because a plaintext may have got anywhere. */
 export function reasonOf(error: unknown): string | undefined {
   if (error instanceof ProtocolError) return error.message;
-  return error instanceof KmsError && LOGGED.includes(error.code) ? error.message : undefined;
+  if (!(error instanceof KmsError && LOGGED.includes(error.code))) return undefined;
+  // What a ciphertext's refusal does not tell.
+  return typeof error.cause === 'string' ? error.cause : error.message;
 }

@@ -1,9 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Call, Kms } from '../../kms/kms';
-import type { Principal } from '../../kms/principal-directory';
-import type { Protocol, ProtocolAnswer, ProtocolRequest, RequestHead, RequestRecord } from '../protocol';
+import type { Kms } from '../../kms/kms';
+import type { Authenticated } from '../caller';
+import type { Protocol, ProtocolAnswer, ProtocolRequest, RequestHead } from '../protocol';
 import type { Quota } from '../quota';
-import { assertSignedBody, authenticate } from './authenticate';
+import { callOf, recordOf, type Trail } from '../trail';
+import { type Auth, assertSignedBody, authenticate } from './authenticate';
 import { invalidApiName, invalidApiVersion, reasonOf, refusal, toAlibabaError } from './errors';
 import type { KeyPairLimit } from './key-pair-limit';
 import { encodeMessage } from './messages';
@@ -15,43 +16,39 @@ const API_VERSION = 'dkms-gcs-0.2';
 const MAX_BODY_BYTES = 3 * 1024 * 1024;
 /** What anybody may send, before it is known who it is. */
 const MAX_STRANGERS_BODY_BYTES = 256 * 1024;
-const KEY_PAIR = /KeyPair/;
 
 /** What the handler asks before an operation runs. */
 export interface Admission {
-  /** `none`: whoever can connect is the root principal. */
-  readonly auth: 'signature' | 'none';
+  readonly auth: Auth;
   readonly quota: Quota;
   readonly keyPairLimit: KeyPairLimit;
 }
 
-/** What is known of a request while it is on its way. */
-interface Trail {
-  readonly operation: string;
-  principal?: string;
-  accessKeyId?: string;
-  call?: Call;
-}
-
-/** Whether a request is one of Alibaba's protocol, good or bad: TrentService has neither the type nor such headers. */
+/**
+ * Whether a request is one of Alibaba's protocol, good or bad: by its type or its headers, unless it says that it is
+ * TrentService's.
+ */
 export function speaksAlibaba(headers: IncomingHttpHeaders): boolean {
-  return isContentType(headers) || Object.keys(headers).some((name) => name.startsWith('x-kms-'));
+  if (isContentType(headers)) return true;
+  return !headers['x-amz-target'] && Object.keys(headers).some((name) => name.startsWith('x-kms-'));
 }
 
 /** Alibaba's KMS instance API, protobuf. */
 export function alibaba(kms: Kms, admission: Admission): Protocol {
+  const authenticated = authenticatedOnce(kms, admission);
+  const crowdedOut = new WeakSet<RequestHead['rawHeaders']>();
   return {
     name: 'alibaba',
-    bodyLimit: (head) => bodyLimit(kms, admission, head),
+    bodyLimit: (head) => bodyLimit(authenticated, crowdedOut, head),
     async answer(request) {
       const trail: Trail = { operation: labelOf(request) };
       try {
-        return succeeded(trail, await serve(kms, admission, request, trail));
+        return succeeded(
+          trail,
+          await carryOut({ kms, admission, authenticated, crowdedOut }, request, trail),
+        );
       } catch (error) {
         return failed(request.id, trail, error);
-      } finally {
-        // There may be a plaintext in it.
-        request.body?.fill(0);
       }
     },
     operationOf: labelOf,
@@ -59,9 +56,28 @@ export function alibaba(kms: Kms, admission: Admission): Protocol {
   };
 }
 
-async function serve(
-  kms: Kms,
-  { auth, quota, keyPairLimit }: Admission,
+type Authenticate = (head: RequestHead) => Promise<Authenticated>;
+
+/** A long body has its request authenticated before it is read; what came of that is kept until it is answered. */
+function authenticatedOnce(kms: Kms, { auth }: Admission): Authenticate {
+  const outcomes = new WeakMap<RequestHead['rawHeaders'], Promise<Authenticated>>();
+  return (head) => {
+    const outcome = outcomes.get(head.rawHeaders) ?? authenticate(kms, auth, head);
+    outcomes.set(head.rawHeaders, outcome);
+    return outcome;
+  };
+}
+
+interface Handler {
+  readonly kms: Kms;
+  readonly admission: Admission;
+  readonly authenticated: Authenticate;
+  /** By their headers: requests whose long bodies there is no room for. */
+  readonly crowdedOut: WeakSet<RequestHead['rawHeaders']>;
+}
+
+async function carryOut(
+  { kms, admission: { auth, quota, keyPairLimit }, authenticated, crowdedOut }: Handler,
   request: ProtocolRequest,
   trail: Trail,
 ): Promise<Buffer> {
@@ -69,29 +85,36 @@ async function serve(
   if (!isContentType(headers)) throw refusal('InvalidContentType', `Content-Type must be ${CONTENT_TYPE}`);
   // Whoever sends it: what it announces will never be read.
   if (lengthOf(request) > MAX_BODY_BYTES) throw tooLong();
-  const { principal, accessKeyId } = await authenticate(kms, auth, request);
+  const { principal, accessKeyId } = await authenticated(request);
   trail.principal = principal.identity.arn;
   if (accessKeyId !== undefined) trail.accessKeyId = accessKeyId;
   quota.take(principal.identity.arn, trail.operation);
+  if (crowdedOut.has(request.rawHeaders)) throw refusal('Throttling', 'too many long bodies at a time');
   if (!body) throw tooLong();
   assertSignedBody(auth, request, body);
   const operation = operationOf(headers);
-  const call = callOf(request, operation, principal);
+  const call = callOf(request, operation.name, principal);
   trail.call = call;
   const run = () => operation.run(kms, call, body);
-  return KEY_PAIR.test(operation.name) ? keyPairLimit(run) : run();
+  return operation.makesKeyPair ? keyPairLimit(run) : run();
 }
 
 /** Long bodies are only read of those whose signature fits: it is of the headers, and they name the body's digest. */
-async function bodyLimit(kms: Kms, { auth }: Admission, head: RequestHead): Promise<number> {
+async function bodyLimit(
+  authenticated: Authenticate,
+  crowdedOut: Handler['crowdedOut'],
+  head: RequestHead,
+): Promise<number> {
   if (lengthOf(head) <= MAX_STRANGERS_BODY_BYTES) return MAX_STRANGERS_BODY_BYTES;
   try {
-    await authenticate(kms, auth, head);
-    return MAX_BODY_BYTES;
+    await authenticated(head);
   } catch {
-    // It will be refused for that.
+    // It will be answered with that, however long the body is.
     return MAX_STRANGERS_BODY_BYTES;
   }
+  if (head.takeLongBody()) return MAX_BODY_BYTES;
+  crowdedOut.add(head.rawHeaders);
+  return MAX_STRANGERS_BODY_BYTES;
 }
 
 /** Not a number where it comes in chunks. */
@@ -122,33 +145,18 @@ function operationOf(headers: IncomingHttpHeaders): Operation {
 
 const headerOf = (headers: IncomingHttpHeaders, name: string): string => String(headers[name] ?? '');
 
-const callOf = ({ id, source, isGone }: ProtocolRequest, { name }: Operation, caller: Principal): Call => ({
-  requestId: id,
-  operation: name,
-  caller,
-  source,
-  tokenMs: 0,
-  isGone,
-});
-
 function succeeded(trail: Trail, body: Buffer): ProtocolAnswer {
   return { status: 200, contentType: CONTENT_TYPE, body, record: recordOf(trail, 'ok') };
 }
 
 function failed(requestId: string, trail: Trail, error: unknown): ProtocolAnswer {
-  const { status, code, message } = toAlibabaError(error);
+  const { status, code, message, outcome = code } = toAlibabaError(error);
   const body = encodeMessage('Error', {
     StatusCode: status,
     ErrorCode: code,
     ErrorMessage: message,
     RequestId: requestId,
   });
-  const outcome = code === '' ? 'RequestEntityTooLarge' : code;
   const cause = status >= 500 ? { error } : { reason: reasonOf(error) };
   return { status, contentType: CONTENT_TYPE, body, record: { ...recordOf(trail, outcome), ...cause } };
-}
-
-function recordOf({ operation, principal, accessKeyId, call }: Trail, outcome: string): RequestRecord {
-  const { keyId, wrapping, denied, tokenMs = 0 } = call ?? {};
-  return { operation, outcome, principal, accessKeyId, keyId, wrapping, denied, tokenMs };
 }

@@ -4,15 +4,19 @@ import { KmsError } from '../../errors';
 export type KeyPairLimit = <T>(work: () => Promise<T>) => Promise<T>;
 
 /**
- * Alibaba makes so many key pairs at a time in one instance, and refuses another at once.
+ * Alibaba makes one key pair at a time in an instance, and refuses another at once.
  *
- * @param limit no bound of its own where absent: the token's lanes have theirs
+ * @param limit key pairs at a time; no bound where absent, because the token's lanes have theirs
  * @throws KmsError THROTTLED, and what the work throws
  */
 export function createKeyPairLimit(limit = Number.POSITIVE_INFINITY): KeyPairLimit {
   let running = 0;
   return async (work) => {
-    if (running >= limit) throw new KmsError('THROTTLED', `${limit} key pairs are being made already`);
+    if (running >= limit)
+      throw new KmsError(
+        'THROTTLED',
+        `more than ${limit} key pairs at a time: P11KMS_ALIBABA_KEY_PAIR_CONCURRENCY`,
+      );
     running++;
     try {
       return await work();

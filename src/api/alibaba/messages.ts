@@ -38,18 +38,18 @@ const dataKeyResponse = {
   RequestId: 'string',
   Algorithm: 'string',
 } as const;
-const keyPairSpec = { KeyPairSpec: 'string', KeyFormat: 'string', Aad: 'bytes' } as const;
-const keyPairRequest = { KeyId: 'string', Algorithm: 'string', ...keyPairSpec } as const;
-const advanceKeyPairRequest = { KeyId: 'string', ...keyPairSpec } as const;
+const keyPairParameters = { KeyPairSpec: 'string', KeyFormat: 'string', Aad: 'bytes' } as const;
+const keyPairRequest = { KeyId: 'string', Algorithm: 'string', ...keyPairParameters } as const;
+const advanceKeyPairRequest = { KeyId: 'string', ...keyPairParameters } as const;
 const wrappedKeyPair = {
   PrivateKeyCiphertextBlob: 'bytes',
   PublicKey: 'bytes',
   RequestId: 'string',
   Algorithm: 'string',
 } as const;
-const keyPairName = { KeyId: 'string', Iv: 'bytes', KeyPairSpec: 'string' } as const;
-const keyPairResponse = { ...keyPairName, PrivateKeyPlaintext: 'bytes', ...wrappedKeyPair } as const;
-const wrappedKeyPairResponse = { ...keyPairName, ...wrappedKeyPair } as const;
+const keyPairHead = { KeyId: 'string', Iv: 'bytes', KeyPairSpec: 'string' } as const;
+const keyPairResponse = { ...keyPairHead, PrivateKeyPlaintext: 'bytes', ...wrappedKeyPair } as const;
+const wrappedKeyPairResponse = { ...keyPairHead, ...wrappedKeyPair } as const;
 const keyVersion = { KeyVersionId: 'string' } as const;
 
 const MESSAGES = {
@@ -129,7 +129,7 @@ function descriptorOf(name: MessageName): DescMessage {
 /**
  * Reads a message. Its bytes share the input's memory. Unknown fields are skipped.
  *
- * @throws where the bytes are no such message, or have fields without end
+ * @throws where the bytes are no such message, or have more than 100 fields
  */
 export function decodeMessage<N extends MessageName>(name: N, bytes: Buffer): Message<N> {
   const descriptor = descriptorOf(name);
@@ -156,6 +156,8 @@ function assertWireTypes(name: MessageName, bytes: Buffer): void {
     const type = types[number - 1];
     if (fields === MAX_FIELDS) throw new Error(`${name} with more than ${MAX_FIELDS} fields`);
     if (type && WIRE_TYPES[type] !== wireType) throw new Error(`field ${number} of ${name} is no ${type}`);
+    // Proto3 has no groups; one would be skipped field by field, however many it holds.
+    if (wireType === WireType.StartGroup) throw new Error(`field ${number} of ${name} is a group`);
     reader.skip(wireType, number);
   }
 }

@@ -14,14 +14,17 @@ interface Definition<N extends OperationName> {
   /** Its name in the API: what x-kms-apiname says. */
   readonly name: N;
   /** What people should know of it: for the README. */
-  readonly note?: string;
+  readonly note: string;
+  /** Whether it counts for the limit of key pairs that are made at a time. */
+  readonly makesKeyPair?: true;
   run(kms: Kms, call: Call, request: Request<N>): Promise<Answer<N>>;
 }
 
 /** An operation as the handler knows it. */
 export interface Operation {
   readonly name: OperationName;
-  readonly note?: string;
+  readonly note: string;
+  readonly makesKeyPair?: true;
   /**
    * @param body the request in protobuf
    * @returns the answer in protobuf

@@ -9,6 +9,11 @@ export const ALGORITHM = 'AES_GCM';
 /** As in TrentService. */
 const MAX_KEY_ID_LENGTH = 2048;
 const MAX_AAD_BYTES = 8192;
+/**
+ * A request that decrypts is longer than the one that encrypted: by the blob's header, IV and tag, a KeyId of four bytes
+ * a character, and Aad. What is encrypted must fit one.
+ */
+const MAX_PLAINTEXT_BYTES = 3 * 1024 * 1024 - 32 * 1024;
 /** The most that the token is asked for at once: as in TrentService. */
 const MAX_RANDOM_BYTES = 1024;
 
@@ -62,6 +67,12 @@ export function authenticatedBy({ Aad }: { readonly Aad: Buffer }): Authenticate
 export function someBytes<N extends string>(name: N, request: Readonly<Record<N, Buffer>>): Buffer {
   if (request[name].length === 0) throw invalid(`${name} is required`);
   return request[name];
+}
+
+export function plaintextOf(request: { readonly Plaintext: Buffer }): Buffer {
+  const plaintext = someBytes('Plaintext', request);
+  if (plaintext.length <= MAX_PLAINTEXT_BYTES) return plaintext;
+  throw invalid(`Plaintext has more than ${MAX_PLAINTEXT_BYTES} bytes: its ciphertext would fit no request`);
 }
 
 export function countOf<N extends string>(name: N, request: Readonly<Record<N, number>>): number {

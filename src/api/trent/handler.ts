@@ -1,8 +1,8 @@
 import { isUtf8 } from 'node:buffer';
-import type { Call, Kms } from '../../kms/kms';
-import type { Principal } from '../../kms/principal-directory';
-import type { Protocol, ProtocolAnswer, ProtocolRequest, RequestRecord } from '../protocol';
+import type { Kms } from '../../kms/kms';
+import type { Protocol, ProtocolAnswer, ProtocolRequest } from '../protocol';
 import type { Quota } from '../quota';
+import { callOf, recordOf, type Trail } from '../trail';
 import { type Authentication, authenticate } from './authenticate';
 import { ProtocolError, SerializationError, toTrentError } from './errors';
 import type { Operation } from './operation';
@@ -16,14 +16,6 @@ const MAX_BODY_BYTES = 256 * 1024;
 /** What the handler asks before an operation runs. */
 export interface Admission extends Authentication {
   readonly quota: Quota;
-}
-
-/** What is known of a request while it is on its way. */
-interface Trail {
-  readonly operation: string;
-  principal?: string;
-  accessKeyId?: string;
-  call?: Call;
 }
 
 /** TrentService, AWS JSON 1.1: the protocol of AWS KMS and QKMS. */
@@ -43,7 +35,7 @@ export function trent(kms: Kms, admission: Admission): Protocol {
         admission.quota.take(principal.identity.arn, trail.operation);
         if (!operation) throw unknownOperation();
         assertContentType(request.headers['content-type']);
-        trail.call = callOf(request, operation, principal);
+        trail.call = callOf(request, operation.name, principal);
         const answer: unknown = await operation.run(kms, trail.call, parse(body));
         return succeeded(trail, answer);
       } catch (error) {
@@ -60,15 +52,6 @@ const nameOf = (operation: Operation | undefined): string => operation?.name ?? 
 function operationOf({ headers }: Pick<ProtocolRequest, 'headers'>): Operation | undefined {
   return OPERATIONS.get(String(headers['x-amz-target']));
 }
-
-const callOf = ({ id, source, isGone }: ProtocolRequest, { name }: Operation, caller: Principal): Call => ({
-  requestId: id,
-  operation: name,
-  caller,
-  source,
-  tokenMs: 0,
-  isGone,
-});
 
 const tooLong = () =>
   new ProtocolError('RequestEntityTooLargeException', 413, 'The request is longer than 256 KiB.');
@@ -115,22 +98,5 @@ function failed(requestId: string, trail: Trail, error: unknown): ProtocolAnswer
     contentType: CONTENT_TYPE,
     body: JSON.stringify({ __type: type, message }),
     record: { ...recordOf(trail, type), ...(status >= 500 && { error }) },
-  };
-}
-
-function recordOf({ operation, principal, accessKeyId, call }: Trail, outcome: string): RequestRecord {
-  const { keyId, encryptionContext, from, wrapping, details, denied, tokenMs = 0 } = call ?? {};
-  return {
-    operation,
-    outcome,
-    principal,
-    accessKeyId,
-    keyId,
-    encryptionContext,
-    ...(from && { from }),
-    ...(details && { details }),
-    wrapping,
-    denied,
-    tokenMs,
   };
 }

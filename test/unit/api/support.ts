@@ -91,6 +91,7 @@ export const ask = (
     body,
     source: SOURCE,
     isGone: () => false,
+    takeLongBody: () => true,
   });
 
 /** The body of an answer as JSON. */

@@ -43,6 +43,7 @@ describe('a data key pair', () => {
       keyId: key.id,
       encryptionContext: new Map([['device', '17']]),
       wrapping: 'kwp+gcm',
+      details: { keyVersion: 1, keyPairSpec: spec },
       tokenMs: JOB_MS,
     });
     expect(pair).toMatchObject({ key, spec });

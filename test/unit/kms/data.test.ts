@@ -109,6 +109,7 @@ describe('encrypt and decrypt', () => {
       ...newCall(),
       keyId: key.id,
       encryptionContext: new Map(Object.entries(pairs)),
+      details: { keyVersion: 1 },
       tokenMs: JOB_MS,
     };
     expect(call).toEqual(written);

@@ -36,7 +36,6 @@ async function open(
     authenticated: authenticatedBy(request),
     ...(request.Iv.length > 0 && { iv: request.Iv }),
     ...meant,
-    dryRun: false,
   });
   const answer = { KeyId: key.id, Plaintext: plaintext, Algorithm: ALGORITHM, PaddingMode: '' };
   return { answer, version };

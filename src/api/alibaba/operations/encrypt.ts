@@ -3,7 +3,7 @@ import type { VersionChoice } from '../../../kms/encrypting-version';
 import type { Call, Kms } from '../../../kms/kms';
 import type { Message } from '../messages';
 import { operation } from '../operation';
-import { ALGORITHM, assertCipher, assertNoIv, authenticatedBy, keyIdOf, someBytes } from '../parameters';
+import { ALGORITHM, assertCipher, assertNoIv, authenticatedBy, keyIdOf, plaintextOf } from '../parameters';
 
 export const encrypt = operation({
   name: 'Encrypt',
@@ -28,10 +28,9 @@ async function encryptUnder(kms: Kms, call: Call, request: Message<'EncryptReque
   assertNoIv(request);
   const { key, version, iv, ciphertext } = await data.encrypt(kms, call, {
     keyId: keyIdOf(request),
-    plaintext: someBytes('Plaintext', request),
+    plaintext: plaintextOf(request),
     authenticated: authenticatedBy(request),
     under,
-    dryRun: false,
   });
   const answer = {
     KeyId: key.id,

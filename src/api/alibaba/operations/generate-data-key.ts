@@ -35,7 +35,6 @@ async function generateUnder(
     bytes: countOf('NumberOfBytes', request),
     authenticated: authenticatedBy(request),
     under,
-    dryRun: false,
   });
   const answer = {
     KeyId: key.id,

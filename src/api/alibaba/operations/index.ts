@@ -46,7 +46,7 @@ export function supportTable(): string {
   return [
     row('Operation', 'Supported', 'Notes'),
     row('---', '---', '---'),
-    ...Array.from(OPERATIONS.values(), ({ name, note = '' }) => row(name, 'yes', note)).sort(),
+    ...Array.from(OPERATIONS.values(), ({ name, note }) => row(name, 'yes', note)).sort(),
     ...Array.from(UNSUPPORTED, ([name, why]) => row(name, 'no', capital(why))).sort(),
   ].join('\n');
 }

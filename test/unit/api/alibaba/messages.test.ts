@@ -133,3 +133,10 @@ function membersOf(name: MessageName, bytes: Buffer): string[] | undefined {
     throw error;
   }
 }
+
+it('groups are refused: proto3 has none, and one may hold any number of fields', () => {
+  const [start, end, fields] = ['a306', 'a406', '7801'.repeat(10)];
+  for (const group of [start + end, start + fields + end, start]) {
+    expect(() => decodeMessage('GenerateRandomRequest', Buffer.from(group, 'hex'))).toThrow('is a group');
+  }
+});
