@@ -1,7 +1,7 @@
 /** The passwords of client keys' files. */
 import { randomBytes } from 'node:crypto';
 import { FileFault } from '../config/files';
-import { readSecretFile } from '../config/pin';
+import { readSecretFile } from '../config/secret-file';
 import { StartError } from '../errors';
 
 /** 192 bits, in 32 characters. */
