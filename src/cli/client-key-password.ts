@@ -18,6 +18,7 @@ export const makeUpPassword = (): string => randomBytes(MADE_UP_BYTES).toString(
  * @throws StartError, whose message does not hold the password
  */
 export function readPassword(file: string): string {
+  if (file === '') throw new StartError('--password-file names no file');
   const { secret, exposed } = read(file);
   const password = secret.toString('latin1');
   secret.fill(0);

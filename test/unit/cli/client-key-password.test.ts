@@ -51,6 +51,10 @@ it.each<[string, string | Buffer, RegExp]>([
   expect(refusal()).not.toContain('secret');
 });
 
+it('a file without a name is none', () => {
+  expect(() => readPassword('')).toThrow(new StartError('--password-file names no file'));
+});
+
 it.each([0o640, 0o604, 0o444])('a file of mode %o is not taken: others know what is in it', (mode) => {
   put('a good password', mode);
   expect(refusal()).toMatch(/can be read by its group or by others: chmod 600 it$/);

@@ -11,5 +11,7 @@ it.each([
 });
 
 it.each(['', '15', 'm', '0s', '-1m', '1.5h', '15 m', '1w', '1h30m', '100000d'])('%j is none', (text) => {
-  expect(() => parseDuration(text)).toThrow(/is no duration: write a number from 1 to 99999 with s, m, h or d, such as 15m or 24h$/);
+  expect(() => parseDuration(text)).toThrow(
+    /is no duration: write a number from 1 to 99999 with s, m, h or d, such as 15m or 24h$/,
+  );
 });
