@@ -7,6 +7,7 @@ import {
   existsSync,
   fchmodSync,
   fsyncSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -89,10 +90,21 @@ export async function deliverNew(
   await orElse(keep, () => rmSync(file, { force: true }));
 }
 
-/** @throws StartError where there is such a file: it may have the only copy of another secret */
+/** @throws StartError where no file is named, or there is such a file: it may have the only copy of another secret */
 export function assertNew(file: string, option = ACCESS_KEY.option): void {
-  if (!existsSync(file)) return;
+  if (file === '') throw new StartError(`${option} names no file`);
+  if (!isTaken(file)) return;
   throw new StartError(`${file} exists already: move it away, or name another with ${option}`);
+}
+
+/** Nothing is written through a link, not even through one to a file that does not exist. */
+function isTaken(file: string): boolean {
+  try {
+    return lstatSync(file, { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    // Writing the file tells why there can be none.
+    return false;
+  }
 }
 
 /** What is there may be overwritten unless it is the access key of a user of this store. */

@@ -5,7 +5,8 @@ import { DatabaseUrl, databaseUrlFault, hasPassword } from './database-url';
 import { Faults } from './faults';
 import { FileFault } from './files';
 import { checkNetwork, type NetworkConfig, toNetworkConfig } from './network';
-import { type PinSource, PinValue, readSecretFile } from './pin';
+import { type PinSource, PinValue } from './pin';
+import { readSecretFile } from './secret-file';
 import { expectation, type SettingName, settings, type Values } from './settings';
 import { environmentSource, fileSource, type Source } from './sources';
 

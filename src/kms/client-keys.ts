@@ -43,11 +43,11 @@ export async function makeClientKey(validityMs: number): Promise<ClientKey> {
 export async function keepClientKey(
   clientKeys: ClientKeyRepository,
   principal: string,
-  { id, publicKey, expiresAt }: ClientKey,
+  { id, publicKey, createdAt, expiresAt }: ClientKey,
 ): Promise<void> {
   const spki = publicKey.export({ format: 'der', type: 'spki' }).toString('base64');
-  const outcome = await clientKeys.create(principal, { id, public_key: spki, expires_at: expiresAt });
-  if (outcome === 'missing')
+  const row = { id, public_key: spki, created_at: createdAt, expires_at: expiresAt };
+  if ((await clientKeys.create(principal, row)) === 'missing')
     throw new KmsError('NOT_FOUND', `there is no principal ${principal}: p11kms principals list shows them`);
 }
 

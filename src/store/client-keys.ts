@@ -4,7 +4,7 @@ import type { ClientKeysTable, Database } from './schema';
 
 export type ClientKeyRow = Selectable<ClientKeysTable>;
 
-export type NewClientKey = Pick<ClientKeyRow, 'id' | 'public_key' | 'expires_at'>;
+export type NewClientKey = Omit<ClientKeyRow, 'principal'>;
 
 export interface ClientKeyRepository {
   /** The client key, expired or not, and whose it is. */
@@ -43,7 +43,7 @@ export function clientKeyRepository(db: Kysely<Database>): ClientKeyRepository {
       locked(db, name, 'missing' as const, async (tx, principal) => {
         await tx
           .insertInto('client_keys')
-          .values({ ...clientKey, principal, created_at: Date.now() })
+          .values({ ...clientKey, principal })
           .execute();
         return 'done' as const;
       }),

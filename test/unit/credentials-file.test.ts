@@ -1,4 +1,13 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { assertNew, deliverRoot, deliverUser, rootCredentialsFile } from '../../src/credentials-file';
@@ -48,6 +57,20 @@ aws_secret_access_key = a/secret+access/key
     expect(() => assertNew(file)).toThrow(StartError);
     await expect(deliverUser(file, 'app')(newAccessKey(), done)).rejects.toThrow(/exists already: move it/);
     expect(readFileSync(file, 'utf8')).toBe('mine');
+  });
+
+  it('is not written through a link, though there is no file at its end', async () => {
+    const link = join(directory, 'link');
+    symlinkSync(join(directory, 'nothing'), link);
+    for (const attempt of [async () => assertNew(link), () => deliverUser(link, 'app')(newAccessKey(), done)])
+      await expect(attempt()).rejects.toThrow(`${link} exists already: move it away, or name another with`);
+    expect(readdirSync(directory)).toEqual(['link']);
+  });
+
+  it('has a name, and a place where a file can be', () => {
+    expect(() => assertNew('', '--out')).toThrow(new StartError('--out names no file'));
+    writeFileSync(join(directory, 'file'), '');
+    expect(() => assertNew(join(directory, 'file', 'app.credentials'))).not.toThrow();
   });
 
   it('goes again where the store does not take the key', async () => {

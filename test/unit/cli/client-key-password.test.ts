@@ -25,7 +25,7 @@ function refusal(): string {
 
 it.each([
   ['12345678', '12345678'],
-  [' spaces count \n', ' spaces count '],
+  ['spaces within  count\n', 'spaces within  count'],
   ['one newline\r\n', 'one newline'],
   ['x'.repeat(1_000), 'x'.repeat(1_000)],
 ])('%j is a password', (text, password) => {
@@ -37,14 +37,22 @@ it.each<[string, string | Buffer, RegExp]>([
   ['an empty file', '', / is empty$/],
   ['nothing but a newline', '\n', / is empty$/],
   ['too few characters', 'secret7\n', /^the password in \S+ is shorter than 8 characters$/],
-  ['two newlines', 'secret89\n\n', /not printable ASCII, on which the SDKs do not agree$/],
-  ['other letters', 'geheimnißvoll', /not printable ASCII/],
+  ['two newlines', 'secret89\n\n', /^the password in \S+ has a line break in it: /],
+  ['two lines', 'secret89\r\nand more', / has a line break in it: /],
+  ['eight spaces', ' '.repeat(8), / begins or ends with white space$/],
+  ['a space at its begin', ' secret89\n', / begins or ends with white space$/],
+  ['a space at its end', 'secret89 \n', / begins or ends with white space$/],
+  ['other letters', 'geheimnißvoll', /not printable ASCII, on which the SDKs do not agree$/],
   ['what is no text', Buffer.from([0xff, ...Array(9).fill(0x41)]), / is not UTF-8 text$/],
   ['far too much', 'x'.repeat(2_000), / is longer than 1024 bytes$/],
 ])('%s is none, and is not repeated', (_what, text, message) => {
   put(text);
   expect(refusal()).toMatch(message);
   expect(refusal()).not.toContain('secret');
+});
+
+it('a file without a name is none', () => {
+  expect(() => readPassword('')).toThrow(new StartError('--password-file names no file'));
 });
 
 it.each([0o640, 0o604, 0o444])('a file of mode %o is not taken: others know what is in it', (mode) => {

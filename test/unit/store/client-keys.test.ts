@@ -1,13 +1,12 @@
 import type { Store } from '../../../src/store/store';
 import { engines } from './fixture';
 
-let clock = 1_000_000;
-beforeEach(() => {
-  jest.spyOn(Date, 'now').mockImplementation(() => ++clock);
+const key = (id: string, createdAt = 1_000) => ({
+  id,
+  public_key: `public ${id}`,
+  created_at: createdAt,
+  expires_at: 4_102_444_800_000,
 });
-afterEach(() => jest.restoreAllMocks());
-
-const key = (id: string) => ({ id, public_key: `public ${id}`, expires_at: 4_102_444_800_000 });
 
 describe.each(engines)('client keys on $name', ({ open, newAddress, name: engine }) => {
   async function withPrincipals(address?: Awaited<ReturnType<typeof newAddress>>): Promise<Store> {
@@ -24,7 +23,7 @@ describe.each(engines)('client keys on $name', ({ open, newAddress, name: engine
     await principals.attachPolicy('app', 'p', '{}');
     await expect(clientKeys.create('aPP', key('K1'))).resolves.toBe('done');
     expect(await clientKeys.find('K1')).toEqual({
-      clientKey: { ...key('K1'), principal: 'App', created_at: expect.any(Number) },
+      clientKey: { ...key('K1'), principal: 'App' },
       principal: await principals.find('app'),
     });
     expect(await clientKeys.find('k1')).toBeUndefined();
@@ -33,14 +32,14 @@ describe.each(engines)('client keys on $name', ({ open, newAddress, name: engine
 
   it('are listed by principal, oldest first', async () => {
     const store = await withPrincipals();
-    for (const [name, id] of [
-      ['root', 'K1'],
-      ['other', 'K2'],
-      ['app', 'K4'],
-      ['other', 'K0'],
-      ['app', 'K3'],
+    for (const [name, id, createdAt] of [
+      ['root', 'K1', 1],
+      ['other', 'K0', 3],
+      ['other', 'K2', 2],
+      ['app', 'K3', 5],
+      ['app', 'K4', 4],
     ] as const)
-      await store.clientKeys.create(name, key(id));
+      await store.clientKeys.create(name, key(id, createdAt));
     expect(await idsOf(store)).toEqual(['K4', 'K3', 'K2', 'K0', 'K1']);
   });
 

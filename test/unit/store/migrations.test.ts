@@ -66,7 +66,7 @@ describe.each(engines)('migrations on $name', ({ open, newAddress, database }) =
     await sql`delete from kysely_migration where name = '0004-client-keys'`.execute(database(address));
     const store = await open(address);
     expect(await migrationsOf(database(address))).toEqual(MIGRATIONS);
-    const clientKey = { id: 'K1', public_key: 'public', expires_at: 1 };
+    const clientKey = { id: 'K1', public_key: 'public', created_at: 1, expires_at: 2 };
     await expect(store.clientKeys.create('root', clientKey)).resolves.toBe('done');
   });
 
