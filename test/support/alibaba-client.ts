@@ -44,6 +44,8 @@ export interface AlibabaRequest {
   readonly scheme?: string;
   /** Signs otherwise than with the client's key. */
   readonly sign?: (text: string) => Buffer;
+  /** Sends the body as a client does that does not know its length beforehand. */
+  readonly chunked?: boolean;
 }
 
 export interface AlibabaAnswer {
@@ -94,7 +96,7 @@ export function alibabaClient({ url, ca, keyId, privateKey }: AlibabaEndpoint): 
     const headers = signedHeaders(request, keyId, (text) =>
       signWith('sha256', Buffer.from(text), privateKey),
     );
-    return answerOf(await post(headers, request.body));
+    return answerOf(await post(headers, request));
   };
   return {
     send,
@@ -153,20 +155,24 @@ export function stringToSign(headers: Readonly<Record<string, string>>): string 
   return `${['POST', ...named].join('\n')}\n${ofKms.join('')}/`;
 }
 
-type Post = (headers: Readonly<Record<string, string>>, body: Buffer) => Promise<IncomingMessage>;
+type Post = (
+  headers: Readonly<Record<string, string>>,
+  request: Pick<AlibabaRequest, 'body' | 'chunked'>,
+) => Promise<IncomingMessage>;
+
+const CHUNK_BYTES = 64 * 1024;
 
 function poster(url: string, ca: string | undefined): Post {
   const secure = new URL(url).protocol === 'https:';
   const agent = secure ? new HttpsAgent({ keepAlive: true, ca }) : new HttpAgent({ keepAlive: true });
   atEnd(() => agent.destroy());
   const begin = secure ? httpsRequest : httpRequest;
-  return async (headers, body) => {
-    const outgoing = begin(url, {
-      method: 'POST',
-      agent,
-      headers: { ...headers, 'content-length': body.length },
-    });
-    outgoing.end(body);
+  return async (headers, { body, chunked = false }) => {
+    const length = chunked ? {} : { 'content-length': body.length };
+    const outgoing = begin(url, { method: 'POST', agent, headers: { ...headers, ...length } });
+    const step = chunked ? CHUNK_BYTES : body.length;
+    for (let at = 0; at < body.length; at += step) outgoing.write(body.subarray(at, at + step));
+    outgoing.end();
     const [incoming] = await once(outgoing, 'response');
     // A server that refuses a long body may not wait for its end.
     outgoing.on('error', () => undefined);
@@ -174,7 +180,8 @@ function poster(url: string, ca: string | undefined): Post {
   };
 }
 
-async function answerOf(incoming: IncomingMessage): Promise<AlibabaAnswer> {
+/** Reads an answer to its end. */
+export async function answerOf(incoming: IncomingMessage): Promise<AlibabaAnswer> {
   const chunks: Buffer[] = [];
   for await (const chunk of incoming) chunks.push(chunk as Buffer);
   const body = Buffer.concat(chunks);

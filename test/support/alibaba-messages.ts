@@ -13,6 +13,21 @@ export const MESSAGE_NAMES: readonly string[] = MESSAGES.nestedArray.map(({ name
 /** The type of a message. Throws where there is none of this name. */
 export const messageType = (name: string): Type => MESSAGES.lookupType(name);
 
+/** The operations that p11kms has. */
+export const OPERATION_NAMES = [
+  'AdvanceDecrypt',
+  'AdvanceEncrypt',
+  'AdvanceGenerateDataKey',
+  'AdvanceGenerateDataKeyPair',
+  'AdvanceGenerateDataKeyPairWithoutPlaintext',
+  'Decrypt',
+  'Encrypt',
+  'GenerateDataKey',
+  'GenerateDataKeyPair',
+  'GenerateDataKeyPairWithoutPlaintext',
+  'GenerateRandom',
+] as const satisfies readonly (keyof Answers)[];
+
 /** A message's bytes. Throws where a field is unknown, or its value of another type than the message says. */
 export function encode(name: string, fields: object): Buffer {
   const type = messageType(name);

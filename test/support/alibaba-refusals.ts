@@ -1,4 +1,4 @@
-import type { AlibabaAnswer } from './alibaba-client';
+import { type AlibabaAnswer, alibabaRefusalOf } from './alibaba-client';
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
@@ -17,6 +17,14 @@ export function expectTold(answer: AlibabaAnswer, [status, code, message]: Told)
   });
   expect(answer.headers['content-type']).toBe('application/x-protobuf');
   expect(answer.headers['x-amzn-requestid']).toBe(error.RequestId);
+}
+
+/** How a call was refused: both ends of an answer say the same status. */
+export async function toldBy(call: Promise<unknown>): Promise<Told> {
+  const { httpStatus, StatusCode, ErrorCode, ErrorMessage, RequestId } = await alibabaRefusalOf(call);
+  expect(StatusCode).toBe(httpStatus);
+  expect(RequestId).toMatch(UUID);
+  return [httpStatus, ErrorCode, ErrorMessage];
 }
 
 export const TOLD = {

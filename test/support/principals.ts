@@ -18,6 +18,10 @@ export async function createUser(site: Site, name: string): Promise<Credentials>
   return readCredentials(file);
 }
 
+/** Makes a user who has no access key, which needs no token. */
+export const createUserWithoutAccessKey = (site: Site, name: string): Promise<void> =>
+  succeed(site, 'principals', 'create', name, '--no-access-key');
+
 export interface Statement {
   readonly Effect?: 'Allow' | 'Deny';
   readonly Action: string | readonly string[];

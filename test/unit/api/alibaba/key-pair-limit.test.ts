@@ -24,15 +24,6 @@ describe('the limit of key pairs at a time', () => {
     await both[1];
   });
 
-  it('gives the room back of what fails', async () => {
-    const limited = createKeyPairLimit(1);
-    const fails = async () => {
-      throw new Error('no token');
-    };
-    await expect(limited(fails)).rejects.toThrow('no token');
-    await expect(limited(fails)).rejects.toThrow('no token');
-  });
-
   it('is none where there is no setting', async () => {
     const limited = createKeyPairLimit();
     const many = Array.from({ length: 1_000 }, endless);
