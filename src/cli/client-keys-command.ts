@@ -17,9 +17,9 @@ Examples:
   p11kms client-keys create --principal billing --out billing.clientkey.json
   p11kms client-keys create --principal root --out root.clientkey.json --password-file password.txt --expires 90d
 
-The file is for its owner alone. The password in --password-file is of at least 8 characters of printable ASCII, with no
-white space at its begin or end; one newline at its end does not count, and nobody but its owner may read the file.
-Without it, a password is made up and printed, this once.`;
+The file is for its owner alone. The password in --password-file is of at least 8 characters of printable ASCII, the
+first and the last of them no white space; one newline at its end does not count, and nobody but its owner may read the
+file. Without it, a password is made up and printed, this once.`;
 
 /** What the commands do: only one that runs needs it. */
 const load = () => import('./client-keys.js');

@@ -29,7 +29,11 @@ export const listing = (
   arns: Arns,
   rows: readonly PrincipalRow[],
   clientKeys: readonly ClientKeyRow[],
-): ListedPrincipal[] => rows.map((row) => listed(arns, row, clientKeys));
+): ListedPrincipal[] =>
+  rows.map((row) => {
+    const own = clientKeys.filter(({ principal }) => principal === row.name);
+    return listed(arns, row, own);
+  });
 
 function listed(arns: Arns, row: PrincipalRow, clientKeys: readonly ClientKeyRow[]): ListedPrincipal {
   return {
@@ -42,20 +46,16 @@ function listed(arns: Arns, row: PrincipalRow, clientKeys: readonly ClientKeyRow
       createdAt: new Date(createdAt),
       ...(expiresAt !== null && { expiresAt: new Date(expiresAt) }),
     })),
-    clientKeys: liveClientKeys(row, clientKeys).map((key) => ({
-      id: key.id,
-      createdAt: new Date(key.created_at),
-      expiresAt: new Date(key.expires_at),
-    })),
+    clientKeys: clientKeys
+      .filter((key) => !hasExpired(key))
+      .map((key) => ({
+        id: key.id,
+        createdAt: new Date(key.created_at),
+        expiresAt: new Date(key.expires_at),
+      })),
     policies: row.policies.map(({ name }) => name),
   };
 }
-
-/** Those of the principal that have not expired, of everybody's. */
-export const liveClientKeys = (
-  { name }: Pick<PrincipalRow, 'name'>,
-  clientKeys: readonly ClientKeyRow[],
-): ClientKeyRow[] => clientKeys.filter((key) => key.principal === name && !hasExpired(key));
 
 /** A line for each. */
 export function listText(principals: readonly ListedPrincipal[]): string {
@@ -74,9 +74,13 @@ export function listText(principals: readonly ListedPrincipal[]): string {
   return table([['NAME', 'ACCESS KEYS', 'CLIENT KEYS', 'POLICIES', 'CERTIFICATE', 'CREATED'], ...rows], '');
 }
 
-/** One principal, with its policies as they were attached. */
-export function showText(arns: Arns, row: PrincipalRow, everybodys: readonly ClientKeyRow[]): string {
-  const principal = listed(arns, row, everybodys);
+/**
+ * One principal, with its policies as they were attached.
+ *
+ * @param clientKeys its own
+ */
+export function showText(arns: Arns, row: PrincipalRow, clientKeys: readonly ClientKeyRow[]): string {
+  const principal = listed(arns, row, clientKeys);
   const { name, arn, createdAt, certificateSubject } = principal;
   const facts = table([
     ['arn', arn],
@@ -89,6 +93,26 @@ export function showText(arns: Arns, row: PrincipalRow, everybodys: readonly Cli
   const none = row.kind === 'root' ? 'It needs no policies.' : 'It has no policies.';
   return [`${name}\n${facts}`, ...(policies.length > 0 ? policies : [none])].join('\n\n');
 }
+
+/**
+ * A principal and what is deleted with it, on one line.
+ *
+ * @param clientKeys its own
+ */
+export function withBelongings(row: PrincipalRow, clientKeys: readonly ClientKeyRow[]): string {
+  const policies = row.policies.map(({ name }) => name);
+  const belongings = [
+    ...counted('access key', 'access keys', idsOf(row.accessKeys)),
+    ...counted('client key', 'client keys', idsOf(clientKeys)),
+    ...counted('policy', 'policies', policies),
+  ];
+  return belongings.length > 0 ? `${row.name}, with its ${belongings.join('; ')}` : row.name;
+}
+
+const idsOf = (keys: readonly { readonly id: string }[]): string[] => keys.map(({ id }) => id);
+
+const counted = (one: string, several: string, names: readonly string[]): string[] =>
+  names.length > 0 ? [`${names.length === 1 ? one : several} ${names.join(', ')}`] : [];
 
 const clientKeysOf = ({ clientKeys }: ListedPrincipal): string =>
   clientKeys.map(({ id, expiresAt }) => `${id} (until ${dateOf(expiresAt)})`).join(', ') || '-';

@@ -11,7 +11,7 @@ import { ROOT } from '../store/principals';
 import { parseDuration } from './duration';
 import { type Place, withSealer, withStore } from './place';
 import { readPolicy, withFileName } from './policy-file';
-import { listing, listText, liveClientKeys, showText } from './principals-text';
+import { listing, listText, showText, withBelongings } from './principals-text';
 import { recorded } from './recorded';
 
 export interface CreateOptions {
@@ -32,8 +32,7 @@ export async function create(name: string, options: CreateOptions): Promise<void
     await recorded(place, { operation: 'CreatePrincipal', details: principal }, () =>
       principals.createPrincipal(place.store.principals, principal),
     );
-    const noWayIn = `It has neither access key nor certificate: p11kms principals rotate-key ${name} makes it an access key`;
-    print(...created(place.config, name, certificateSubject === undefined ? noWayIn : undefined));
+    print(...created(place.config, name, certificateSubject === undefined ? noWayIn(name) : undefined));
   });
 }
 
@@ -75,7 +74,7 @@ export async function list({ json }: { readonly json?: true }): Promise<void> {
 export async function show(name: string): Promise<void> {
   await withStore(loadAccountConfig(process.env), async ({ config, store }) => {
     const principal = await principals.findPrincipal(store.principals, name);
-    print(showText(createArns(config.arnPrefix), principal, await store.clientKeys.list()));
+    print(showText(createArns(config.arnPrefix), principal, await store.clientKeys.list(principal.name)));
   });
 }
 
@@ -83,18 +82,17 @@ export async function show(name: string): Promise<void> {
 export async function remove(name: string, { yes }: { readonly yes?: true }): Promise<void> {
   await withStore(loadAccountConfig(process.env), async (place) => {
     const principal = await principals.findPrincipal(place.store.principals, name);
+    const all = withBelongings(principal, await place.store.clientKeys.list(principal.name));
     if (!yes && principal.name !== ROOT) {
-      const clientKeys = liveClientKeys(principal, await place.store.clientKeys.list());
-      const keys = [...principals.liveAccessKeys(principal), ...clientKeys].map(({ id }) => id);
-      const who = keys.length > 0 ? `${principal.name} (${keys.join(', ')})` : principal.name;
       throw new StartError(
-        `nothing was deleted. Whoever is ${who} could not call any more, at once and for good: add --yes to delete it`,
+        `nothing was deleted. Whoever is ${principal.name} could not call any more: ` +
+          `--yes deletes ${all}, at once and for good`,
       );
     }
     const change = { operation: 'DeletePrincipal', details: { name: principal.name } };
     await recorded(place, change, () => principals.deletePrincipal(place.store.principals, principal.name));
     print(
-      `deleted ${principal.name}`,
+      `deleted ${all}`,
       'Grants and key policies that name it stay: they would be those of the next principal of this name.',
     );
   });
@@ -146,10 +144,11 @@ function destinationOf(
     return { file, profile: name, deliver: deliverUser(file, name) };
   }
   const file = rootCredentialsFile(dataDir);
-  if (credentialsFile !== undefined)
+  if (credentialsFile !== undefined) {
     throw new StartError(
       `the root principal's access key is always in ${file}: leave out --credentials-file`,
     );
+  }
   return { file, profile: 'default', deliver: deliverRoot(dataDir, store) };
 }
 
@@ -198,6 +197,10 @@ const created = ({ arnPrefix }: AccountConfig, name: string, way: string | undef
   ...(way === undefined ? [] : [way]),
   `It may do nothing yet, unless a key policy or a grant names it: p11kms principals attach-policy ${name} POLICY-NAME FILE`,
 ];
+
+const noWayIn = (name: string): string =>
+  `It cannot call yet: p11kms principals rotate-key ${name} makes it an access key, ` +
+  `p11kms client-keys create --principal ${name} --out FILE a client key`;
 
 const written = (file: string, profile: string): string =>
   `Its access key is in ${file}, profile ${profile}: AWS_SHARED_CREDENTIALS_FILE=${file} AWS_PROFILE=${profile}`;

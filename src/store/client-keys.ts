@@ -9,8 +9,12 @@ export type NewClientKey = Omit<ClientKeyRow, 'principal'>;
 export interface ClientKeyRepository {
   /** The client key, expired or not, and whose it is. */
   find(id: string): Promise<{ clientKey: ClientKeyRow; principal: PrincipalRow } | undefined>;
-  /** All, those that have expired among them, in the order of their principals' names, oldest first. */
-  list(): Promise<ClientKeyRow[]>;
+  /**
+   * Those that have expired among them, in the order of their principals' names, oldest first.
+   *
+   * @param principal whose alone, by the name as the store has it; else everybody's
+   */
+  list(principal?: string): Promise<ClientKeyRow[]>;
   /** @param principal by name, in whatever case of its letters */
   create(principal: string, clientKey: NewClientKey): Promise<'done' | 'missing'>;
   /** Whether there was one. */
@@ -30,14 +34,11 @@ export function clientKeyRepository(db: Kysely<Database>): ClientKeyRepository {
       return principal && { clientKey, principal };
     },
 
-    list: () =>
-      db
-        .selectFrom('client_keys')
-        .selectAll()
-        .orderBy('principal')
-        .orderBy('created_at')
-        .orderBy('id')
-        .execute(),
+    list(principal) {
+      const all = db.selectFrom('client_keys').selectAll();
+      const wanted = principal === undefined ? all : all.where('principal', '=', principal);
+      return wanted.orderBy('principal').orderBy('created_at').orderBy('id').execute();
+    },
 
     create: (name, clientKey) =>
       locked(db, name, 'missing' as const, async (tx, principal) => {

@@ -94,7 +94,10 @@ function kept(id: string): KeyObject {
 
 beforeAll(async () => {
   server = await startServer(site);
-  await done(['principals', 'create', 'Billing', '--no-access-key']);
+  expect(await done(['principals', 'create', 'Billing', '--no-access-key'])).toContain(
+    '\nIt cannot call yet: p11kms principals rotate-key Billing makes it an access key, ' +
+      'p11kms client-keys create --principal Billing --out FILE a client key\n',
+  );
 });
 
 // One story, told in its order.
@@ -157,7 +160,7 @@ it('principals are shown with them', async () => {
   expect(await done(['principals', 'list'])).toMatch(/\nBilling +- +1 +- +- +2/);
   expect(await done(['principals', 'show', 'billing'])).toContain(`client keys  ${idIn('first')} (until 2`);
   expect(await refused(['principals', 'delete', 'billing'])).toContain(
-    `Whoever is Billing (${idIn('first')}) could not call any more`,
+    `--yes deletes Billing, with its client key ${idIn('first')}, at once and for good`,
   );
 });
 
@@ -237,7 +240,8 @@ it('one is deleted by its id', async () => {
 });
 
 it('those of a principal that is deleted go with it', async () => {
-  await done(['principals', 'delete', 'Billing', '--yes']);
+  const said = await done(['principals', 'delete', 'Billing', '--yes']);
+  expect(said).toContain(`deleted Billing, with its client key ${idIn('first')}\n`);
   expect(await list()).toEqual([]);
 });
 

@@ -268,9 +268,14 @@ describe('a principal', () => {
   it('is deleted only with --yes, and then cannot call any more', async () => {
     const last = clientOf(file('app-4.credentials'));
     const { accessKeyId } = credentialsOf(file('app-4.credentials'));
-    expect(await refused(['delete', 'app'], NO_TOKEN)).toContain(`Whoever is app (${accessKeyId}) could not`);
+    expect(await refused(['delete', 'app'], NO_TOKEN)).toBe(
+      'nothing was deleted. Whoever is app could not call any more: ' +
+        `--yes deletes app, with its access key ${accessKeyId}, at once and for good`,
+    );
     expect(await exceptionOf(callOf(last))).toBe('AccessDeniedException');
-    await done(['delete', 'App', '--yes'], NO_TOKEN);
+    expect(await done(['delete', 'App', '--yes'], NO_TOKEN)).toMatch(
+      new RegExp(`^deleted app, with its access key ${accessKeyId}\n`),
+    );
     await becomes(last, 'UnrecognizedClientException');
     expect(await refused(['show', 'app'], NO_TOKEN)).toMatch(
       /^there is no principal app: p11kms principals list/,

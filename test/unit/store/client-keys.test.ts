@@ -16,7 +16,8 @@ describe.each(engines)('client keys on $name', ({ open, newAddress, name: engine
     return store;
   }
 
-  const idsOf = async ({ clientKeys }: Store) => (await clientKeys.list()).map(({ id }) => id);
+  const idsOf = async ({ clientKeys }: Store, principal?: string) =>
+    (await clientKeys.list(principal)).map(({ id }) => id);
 
   it('belong to a principal, with whom they are found', async () => {
     const { clientKeys, principals } = await withPrincipals();
@@ -41,6 +42,8 @@ describe.each(engines)('client keys on $name', ({ open, newAddress, name: engine
     ] as const)
       await store.clientKeys.create(name, key(id, createdAt));
     expect(await idsOf(store)).toEqual(['K4', 'K3', 'K2', 'K0', 'K1']);
+    expect(await idsOf(store, 'App')).toEqual(['K4', 'K3']);
+    expect(await idsOf(store, 'nobody')).toEqual([]);
   });
 
   it('are made for nobody else', async () => {
