@@ -1,13 +1,14 @@
 import { createCipheriv, randomBytes } from 'node:crypto';
 import { CreateAliasCommand, type KMSClient, RotateKeyOnDemandCommand } from '@aws-sdk/client-kms';
-import { type AlibabaClient, alibabaClient, alibabaRefusalOf } from '../support/alibaba-client';
+import { type AlibabaClient, alibabaClient } from '../support/alibaba-client';
 import type { Fields } from '../support/alibaba-messages';
-import { createClientKey } from '../support/client-keys';
+import { TOLD, toldBy } from '../support/alibaba-refusals';
+import { insertClientKey } from '../support/client-keys';
 import { createKey } from '../support/keys';
 import { kmsClient } from '../support/kms-client';
-import { attachPolicy, createUser } from '../support/principals';
+import { attachPolicy, createUserWithoutAccessKey } from '../support/principals';
 import { startServer } from '../support/server';
-import { createSite, type Site } from '../support/site';
+import { createSite } from '../support/site';
 
 const ALIAS = 'alias/data';
 const AAD = Buffer.from([0, 0xff, ...Buffer.from('контекст')]);
@@ -24,17 +25,15 @@ beforeAll(async () => {
   const site = createSite();
   const server = await startServer(site);
   aws = kmsClient(server);
-  const clientOf = async (principal: string) =>
-    alibabaClient({ url: server.url, ...(await createClientKey(site, principal)) });
-  await createUser(site, 'writer');
-  [client, writer] = await Promise.all([clientOf('root'), clientOf('writer'), mayEncrypt(site)]);
+  const clientOf = (principal: string) =>
+    alibabaClient({ url: server.url, ...insertClientKey(site, principal) });
+  await createUserWithoutAccessKey(site, 'writer');
+  [client, writer] = [clientOf('root'), clientOf('writer')];
+  await attachPolicy(site, 'writer', { Action: ['kms:Encrypt', 'kms:AdvanceEncrypt'] });
   keyId = await createKey(aws);
   otherKeyId = await createKey(aws);
   await aws.send(new CreateAliasCommand({ AliasName: ALIAS, TargetKeyId: keyId }));
 });
-
-const mayEncrypt = (site: Site) =>
-  attachPolicy(site, 'writer', { Action: ['kms:Encrypt', 'kms:AdvanceEncrypt'] });
 
 const ENCRYPT = ['Encrypt', 'AdvanceEncrypt'] as const;
 const DECRYPT = ['Decrypt', 'AdvanceDecrypt'] as const;
@@ -43,16 +42,6 @@ const DATA_KEY = ['GenerateDataKey', 'AdvanceGenerateDataKey'] as const;
 const GCM = { Algorithm: 'AES_GCM', PaddingMode: '' };
 /** Where a ciphertext names its key. */
 const KEY_ID_AT = 4;
-const DENIED = [403, 'Forbidden.NoPermission', 'This operation is forbidden by permission system.'];
-const REFUSED = [400, 'InvalidParameter', 'The specified parameter is not valid.'];
-
-/** How both ends of an error say that a call was refused. */
-async function refused(call: Promise<unknown>): Promise<unknown[]> {
-  const { httpStatus, StatusCode, ErrorCode, ErrorMessage, RequestId } = await alibabaRefusalOf(call);
-  expect(StatusCode).toBe(httpStatus);
-  expect(RequestId).not.toBe('');
-  return [httpStatus, ErrorCode, ErrorMessage];
-}
 
 /** A ciphertext of the initial version with all that a client keeps of it, as the members of a request to decrypt. */
 async function encrypted(fields: Fields = {}) {
@@ -111,18 +100,6 @@ describe.each(ENCRYPT)('%s', (operation) => {
     const { CiphertextBlob } = await client.call(operation, { KeyId: keyId, Plaintext, Aad });
     expect((await client.call('AdvanceDecrypt', { CiphertextBlob, Aad })).Plaintext).toEqual(Plaintext);
   });
-
-  it.each<[string, Fields]>([
-    ['no plaintext', { Plaintext: Buffer.alloc(0) }],
-    ['no key', { KeyId: '' }],
-    ['a KeyId of more than 2048 characters', { KeyId: `alias/${'a'.repeat(2043)}` }],
-    ['a NUL in a KeyId', { KeyId: 'alias/\0' }],
-    ['another Algorithm', { Algorithm: 'AES_CBC' }],
-    ['a PaddingMode, which AES_GCM has no use for', { PaddingMode: 'PKCS7_PADDING' }],
-    ['an Aad of 8193 bytes', { Aad: Buffer.alloc(8193) }],
-  ])('refuses %s', async (_what, wrong) => {
-    expect(await refused(client.call(operation, { KeyId: keyId, Plaintext, ...wrong }))).toEqual(REFUSED);
-  });
 });
 
 describe.each(DECRYPT)('%s', (operation) => {
@@ -132,24 +109,22 @@ describe.each(DECRYPT)('%s', (operation) => {
     ['an Aad where none was given', {}, { Aad: AAD }],
     ['another Iv', {}, { Iv: Buffer.alloc(12) }],
     ['an Iv that is cut off', {}, { Iv: Buffer.alloc(11) }],
-    ['another Algorithm', {}, { Algorithm: 'RSAES_OAEP_SHA_256' }],
-    ['a PaddingMode', {}, { PaddingMode: 'PKCS7_PADDING' }],
-    ['a KeyId of more than 2048 characters', {}, { KeyId: `alias/${'a'.repeat(2043)}` }],
-    ['a NUL in a KeyId', {}, { KeyId: 'alias/\0' }],
-    ['no ciphertext', {}, { CiphertextBlob: Buffer.alloc(0) }],
-    ['something else than a ciphertext', {}, { CiphertextBlob: randomBytes(100) }],
   ])('refuses %s', async (_what, given, wrong) => {
     const stored = await encrypted(given);
-    expect(await refused(client.call(operation, { ...stored, ...wrong }))).toEqual(REFUSED);
+    expect(await toldBy(client.call(operation, { ...stored, ...wrong }))).toEqual(TOLD.invalidParameter);
     expect(await opened({ ...stored, ...given })).toEqual(Plaintext);
   });
 
   it("refuses another key's id and alias", async () => {
     const stored = await encrypted();
-    expect(await refused(client.call(operation, { ...stored, KeyId: otherKeyId }))).toEqual(REFUSED);
+    expect(await toldBy(client.call(operation, { ...stored, KeyId: otherKeyId }))).toEqual(
+      TOLD.invalidParameter,
+    );
     const foreign = await client.call('AdvanceEncrypt', { KeyId: otherKeyId, Plaintext });
     const { CiphertextBlob } = foreign;
-    expect(await refused(client.call(operation, { CiphertextBlob, KeyId: ALIAS }))).toEqual(REFUSED);
+    expect(await toldBy(client.call(operation, { CiphertextBlob, KeyId: ALIAS }))).toEqual(
+      TOLD.invalidParameter,
+    );
   });
 
   it('refuses a ciphertext with any byte changed', async () => {
@@ -158,18 +133,26 @@ describe.each(DECRYPT)('%s', (operation) => {
       Array.from(CiphertextBlob, (byte, at) => {
         const changed = Buffer.from(CiphertextBlob);
         changed.writeUInt8(byte ^ 1, at);
-        return refused(client.call(operation, { ...stored, CiphertextBlob: changed }));
+        return toldBy(client.call(operation, { ...stored, CiphertextBlob: changed }));
       }),
     );
-    for (const [at, answer] of answers.entries()) expect([at, answer]).toEqual([at, REFUSED]);
+    for (const [at, answer] of answers.entries()) expect([at, answer]).toEqual([at, TOLD.invalidParameter]);
+  });
+
+  it('refuses a ciphertext of another length', async () => {
+    const { CiphertextBlob, ...stored } = await encrypted();
+    for (const other of [CiphertextBlob.subarray(0, -1), Buffer.concat([CiphertextBlob, Buffer.of(0)])]) {
+      const call = client.call(operation, { ...stored, CiphertextBlob: other });
+      expect(await toldBy(call)).toEqual(TOLD.invalidParameter);
+    }
   });
 });
 
 it('AdvanceDecrypt says the same of a key that there is not as of one that is out of reach', async () => {
   const { CiphertextBlob } = await encrypted();
-  expect(await refused(writer.call('AdvanceDecrypt', { CiphertextBlob }))).toEqual(DENIED);
+  expect(await toldBy(writer.call('AdvanceDecrypt', { CiphertextBlob }))).toEqual(TOLD.noPermission);
   CiphertextBlob.writeUInt8(CiphertextBlob.readUInt8(KEY_ID_AT) ^ 1, KEY_ID_AT);
-  expect(await refused(client.call('AdvanceDecrypt', { CiphertextBlob }))).toEqual(DENIED);
+  expect(await toldBy(client.call('AdvanceDecrypt', { CiphertextBlob }))).toEqual(TOLD.noPermission);
 });
 
 describe.each(DATA_KEY)('%s', (operation) => {
@@ -179,11 +162,7 @@ describe.each(DATA_KEY)('%s', (operation) => {
     expect(made.Plaintext).toHaveLength(NumberOfBytes);
     const { CiphertextBlob, Iv, Algorithm } = made;
     expect(await opened({ KeyId: keyId, CiphertextBlob, Iv, Algorithm, Aad: AAD })).toEqual(made.Plaintext);
-    expect(await refused(client.call('AdvanceDecrypt', { CiphertextBlob }))).toEqual(REFUSED);
-  });
-
-  it.each([-1, 1025, 2 ** 31 - 1])('refuses to make %d bytes', async (NumberOfBytes) => {
-    expect(await refused(client.call(operation, { KeyId: keyId, NumberOfBytes }))).toEqual(REFUSED);
+    expect(await toldBy(client.call('AdvanceDecrypt', { CiphertextBlob }))).toEqual(TOLD.invalidParameter);
   });
 });
 
@@ -195,10 +174,6 @@ describe('GenerateRandom', () => {
       expect(RequestId).not.toBe('');
     }
     if (Length > 1) expect(new Set(answers.map(({ Random }) => Random.toString('hex'))).size).toBe(3);
-  });
-
-  it.each([0, -1, 1025])('refuses to make %d bytes', async (Length) => {
-    expect(await refused(client.call('GenerateRandom', { Length }))).toEqual(REFUSED);
   });
 });
 
@@ -239,7 +214,7 @@ describe('once a key has rotated', () => {
       expect(KeyVersionId).not.toBe(await versionOf(before[1]));
       expect(await versionOf(CiphertextBlob)).toBe(KeyVersionId);
       const all = { KeyId, CiphertextBlob, Iv, Algorithm };
-      expect(await refused(client.call('Decrypt', all))).toEqual(REFUSED);
+      expect(await toldBy(client.call('Decrypt', all))).toEqual(TOLD.invalidParameter);
     }
   });
 
@@ -259,7 +234,7 @@ describe('whoever may only encrypt', () => {
     Buffer.from(KNOWN.map((_, at) => texts.reduce((sum, text) => sum ^ text.readUInt8(at), 0)));
   const read = (victims: Buffer, own: Buffer) => xor(body(victims), body(own), KNOWN);
 
-  it('would read what others encrypted, of a service that lets its callers choose the Iv', () => {
+  it('explanation, by a model and not by p11kms: whoever chooses the Iv reads what others encrypted', () => {
     const key = randomBytes(32);
     const service = (plaintext: Buffer, iv = randomBytes(12)) => {
       const cipher = createCipheriv('aes-256-gcm', key, iv);
@@ -274,7 +249,7 @@ describe('whoever may only encrypt', () => {
     const victims = await client.call(operation, { KeyId: keyId, Plaintext });
     for (const Iv of [victims.Iv, randomBytes(12), Buffer.alloc(1), Buffer.alloc(16)]) {
       const attack = { KeyId: keyId, Plaintext: KNOWN, Iv };
-      expect(await refused(writer.call(operation, attack))).toEqual(REFUSED);
+      expect(await toldBy(writer.call(operation, attack))).toEqual(TOLD.invalidParameter);
     }
   });
 
@@ -289,6 +264,6 @@ describe('whoever may only encrypt', () => {
       expect(read(victims.CiphertextBlob, CiphertextBlob)).not.toEqual(Plaintext);
     }
     const { CiphertextBlob } = victims;
-    expect(await refused(writer.call('AdvanceDecrypt', { CiphertextBlob }))).toEqual(DENIED);
+    expect(await toldBy(writer.call('AdvanceDecrypt', { CiphertextBlob }))).toEqual(TOLD.noPermission);
   });
 });
