@@ -217,6 +217,18 @@ describe('the audit record', () => {
     });
   });
 
+  it('says under which version a private key was wrapped, and when it was handed out', async () => {
+    const request = { KeyId: keyId, KeyPairSpec: 'EC_P256K', KeyFormat: 'PEM' };
+    const pair = await client.call('AdvanceGenerateDataKeyPairWithoutPlaintext', request);
+    const CiphertextBlob = pair.PrivateKeyCiphertextBlob;
+    const opened = await client.call('AdvanceDecrypt', { CiphertextBlob });
+    const open = await client.call('AdvanceGenerateDataKeyPair', request);
+    const [kept, handedOut, made] = [pair, opened, open].map(({ RequestId }) => recordOf(RequestId)?.details);
+    expect(kept).toEqual({ keyVersion: expect.any(Number), keyPairSpec: 'ECC_SECG_P256K1' });
+    for (const details of [handedOut, made])
+      expect(details).toEqual({ ...Object(kept), privateKey: 'returned' });
+  });
+
   it('says what was refused, and why', async () => {
     const { RequestId } = await alibabaRefusalOf(writer.call('AdvanceEncrypt', { KeyId: keyId, Plaintext }));
     expect(recordOf(RequestId)).toMatchObject({

@@ -90,10 +90,17 @@ describe('the length of a body', () => {
     });
   });
 
-  it('is enough for a plaintext of almost 3 MiB, there and back', async () => {
-    const Plaintext = randomBytes(MAX_BODY_BYTES - KIB);
-    const { CiphertextBlob } = await client.call('AdvanceEncrypt', { KeyId: keyId, Plaintext });
-    expect((await client.call('AdvanceDecrypt', { CiphertextBlob })).Plaintext.equals(Plaintext)).toBe(true);
+  it('is enough for the longest plaintext that is taken, there and back, with the longest Aad', async () => {
+    const Plaintext = randomBytes(MAX_BODY_BYTES - 32 * KIB);
+    const bound = { KeyId: keyId, Algorithm: 'AES_GCM', Aad: randomBytes(8192) };
+    const { CiphertextBlob, Iv } = await client.call('Encrypt', { ...bound, Plaintext });
+    const opened = await client.call('Decrypt', { ...bound, CiphertextBlob, Iv });
+    expect(opened.Plaintext.equals(Plaintext)).toBe(true);
+    const longer = client.call('AdvanceEncrypt', {
+      KeyId: keyId,
+      Plaintext: randomBytes(MAX_BODY_BYTES - 32 * KIB + 1),
+    });
+    expect(await toldBy(longer)).toEqual(TOLD.invalidParameter);
   });
 
   it('of 3 MiB and a byte is too much for strangers, too, if they announce it', async () => {

@@ -196,6 +196,7 @@ describe('the audit record', () => {
       encryptionContext: { Purpose: 'Test' },
       outcome: 'ok',
       tokenSerial: expect.stringMatching(/^[0-9a-f]+$/),
+      details: { keyVersion: 1 },
     });
     const arn = (id: string) => `arn:aws:kms:us-east-1:111122223333:key/${id}`;
     expect(of('ReEncrypt')).toMatchObject([
@@ -204,6 +205,7 @@ describe('the audit record', () => {
         encryptionContext: { To: 'b' },
         sourceKey: arn(keyId),
         sourceEncryptionContext: { From: 'a' },
+        details: { keyVersion: 1, sourceKeyVersion: 1 },
       },
     ]);
     expect(of('CreateAlias')).toMatchObject([{ key: arn(keyId), details: { alias: 'alias/a' } }]);

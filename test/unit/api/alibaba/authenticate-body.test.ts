@@ -31,8 +31,12 @@ describe('the body', () => {
     );
   });
 
-  it('of a request that is not signed is its connection’s matter', () => {
-    expect(() => assertSignedBody('signature', head(HEADERS), Buffer.from('x'))).not.toThrow();
+  it('of a request that is not signed is its connection’s matter, unless its hash is named', () => {
+    const unnamed = HEADERS.filter(([name]) => name !== 'Content-Sha256');
+    expect(() => assertSignedBody('signature', head(unnamed), Buffer.from('x'))).not.toThrow();
+    expect(() => assertSignedBody('signature', head(HEADERS), Buffer.from('x'))).toThrow(
+      expect.objectContaining({ answer: NO_MATCH }),
+    );
   });
 
   it('may be any where nobody has to sign', () => {
