@@ -30,6 +30,7 @@ export function restoreText(restoration: Restoration): string {
       forgotten.map(version),
     ),
     section('Keys', [[keys(restoration)]]),
+    section('Principals', [[PRINCIPALS]]),
     ...auditRecord(restoration),
     ...(restoration.previousStore
       ? [section('The store that was there', [[restoration.previousStore]])]
@@ -39,6 +40,8 @@ export function restoreText(restoration: Restoration): string {
   return `${sections.join('\n\n')}\n`;
 }
 
+const PRINCIPALS =
+  'those of the backup: access keys and client keys that were deleted or rotated after it work again';
 const ON_TOKEN = ['KEY', 'VERSION', 'THE KEY IN THIS STORE'];
 const IN_STORE = ['KEY', 'VERSION', 'STATE', 'MADE', 'MISSING OBJECTS'];
 const TOKEN_ADVICE =

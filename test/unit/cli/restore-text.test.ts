@@ -47,6 +47,9 @@ describe('restoreText', () => {
 Keys
   2 keys; none is due for rotation by its count of AES-GCM calls
 
+Principals
+  those of the backup: access keys and client keys that were deleted or rotated after it work again
+
 The store that was there
   /data/p11kms.sqlite.before-restore-2030
 
