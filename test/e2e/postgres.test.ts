@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   CreateAliasCommand,
@@ -215,6 +215,17 @@ describe('two services on one PostgreSQL and one token', () => {
 
   it('start at the same time on an empty database, and make one service key', () => {
     expect(tokenObjects(site)).toHaveLength(SERVICE_OBJECTS);
+  });
+
+  it('start at the same time on an empty database, and one makes the root principal, for both', async () => {
+    const made = [one, other].filter((server) => server.output().includes('root principal was made'));
+    expect(made).toHaveLength(1);
+    expect(site.credentialsFiles.filter((file) => existsSync(file))).toHaveLength(1);
+    const { stdout } = await p11kms(['principals', 'list', '--json'], site);
+    expect(JSON.parse(stdout)).toMatchObject([{ accessKeys: [{ id: one.credentials.accessKeyId }] }]);
+    for (const client of [first, second]) {
+      await expect(client.send(new ListKeysCommand({}))).resolves.toMatchObject({ Keys: expect.any(Array) });
+    }
   });
 
   it('open what the other has encrypted', async () => {

@@ -12,9 +12,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type KMSClient, ListKeysCommand } from '@aws-sdk/client-kms';
-import SQLite from 'better-sqlite3';
 import { atEnd } from '../support/at-end';
-import { readCredentials, rootCredentials } from '../support/credentials';
+import { readCredentials } from '../support/credentials';
 import { exceptionOf, kmsClient, refusalOf } from '../support/kms-client';
 import { runToEnd } from '../support/program';
 import {
@@ -25,7 +24,8 @@ import {
   type Settings,
   startServer,
 } from '../support/server';
-import { createPostgresSite, createSite, neighbour } from '../support/site';
+import { createSite } from '../support/site';
+import { withStore } from '../support/store';
 import { traces } from '../support/traces';
 
 const MAIN = resolve(__dirname, '../../dist/main.js');
@@ -102,15 +102,6 @@ async function create(name: string, ...options: string[]): Promise<string> {
 }
 
 const list = async () => JSON.parse(await done(['list', '--json'], NO_TOKEN));
-
-function withStore<T>(use: (database: SQLite.Database) => T): T {
-  const database = new SQLite(join(site.dataDir, 'p11kms.sqlite'));
-  try {
-    return use(database);
-  } finally {
-    database.close();
-  }
-}
 
 // One story, told in its order.
 
@@ -248,7 +239,7 @@ describe('a principal', () => {
     expect(accessKeys[1]).not.toHaveProperty('expiresAt');
     const third = ['rotate-key', 'app', '--grace', '2h', '--credentials-file', file('app-3.credentials')];
     expect(await refused(third)).toMatch(/^app has 2 access keys already: wait until the older one ends, or/);
-    withStore((database) =>
+    withStore(site, (database) =>
       database.exec('update access_keys set expires_at = 1 where expires_at is not null'),
     );
     await becomes(client, 'UnrecognizedClientException');
@@ -451,7 +442,7 @@ describe('a store of before', () => {
   it('without a root principal gets one at the next start, and no command before', async () => {
     await server.terminate();
     printed.push(server.output());
-    withStore((database) =>
+    withStore(site, (database) =>
       database.exec(
         "delete from access_keys where principal = 'root'; delete from principals where name = 'root'",
       ),
@@ -490,21 +481,6 @@ it('no secret is in anything that was printed, in the store, or in the audit rec
   expect(everything.length).toBeGreaterThan(100_000);
   for (const secret of secrets)
     expect(traces(Buffer.from(secret)).filter((trace) => everything.includes(trace))).toEqual([]);
-});
-
-it('of two services that start at once on PostgreSQL, one makes the root principal', async () => {
-  const site = await createPostgresSite();
-  const second = neighbour(site);
-  const first = { ...site, credentialsFiles: second.credentialsFiles };
-  const servers = await Promise.all([first, second].map((place) => startServer(place)));
-  const made = servers.filter((one) => one.output().includes('root principal was made'));
-  expect(made).toHaveLength(1);
-  expect([first, second].filter(({ dataDir }) => existsSync(join(dataDir, 'credentials')))).toHaveLength(1);
-  const credentials = rootCredentials(second);
-  for (const { url } of servers)
-    await expect(callOf(kmsClient({ url, credentials }))).resolves.toMatchObject({ Keys: [] });
-  const { stdout } = await p11kms(['principals', 'list', '--json'], second, NO_TOKEN);
-  expect(JSON.parse(stdout)).toMatchObject([{ accessKeys: [{ id: credentials.accessKeyId }] }]);
 });
 
 const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');

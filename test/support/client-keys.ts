@@ -1,7 +1,7 @@
+import { execFileSync } from 'node:child_process';
 import { createPrivateKey, generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { asn1, type pki as Pki, pkcs12, pki, util } from 'node-forge';
 import { p11kms } from './server';
 import type { Site } from './site';
 import { withStore } from './store';
@@ -13,15 +13,15 @@ export interface ClientKey {
   readonly privateKey: KeyObject;
 }
 
-/** Reads a client key file, as Alibaba's SDKs do: JSON, and PKCS#12 in it. */
+/** Reads a client key file as Alibaba's SDKs do: JSON, and PKCS#12 in it, which openssl opens. */
 export function openClientKeyFile(path: string, password: string): ClientKey {
   const { KeyId, PrivateKeyData } = JSON.parse(readFileSync(path, 'utf8'));
-  const der = Buffer.from(PrivateKeyData, 'base64').toString('binary');
-  const content = pkcs12.pkcs12FromAsn1(asn1.fromDer(util.createBuffer(der)), password);
-  const type = pki.oids.pkcs8ShroudedKeyBag ?? '';
-  const key: Pki.PrivateKey | undefined = content.getBags({ bagType: type })[type]?.[0]?.key;
-  if (!key) throw new Error(`${path} has no private key`);
-  return { keyId: KeyId, privateKey: createPrivateKey(pki.privateKeyToPem(key)) };
+  const pem = execFileSync('openssl', ['pkcs12', '-passin', 'env:PASSWORD', '-nodes', '-nocerts'], {
+    input: Buffer.from(PrivateKeyData, 'base64'),
+    env: { ...process.env, PASSWORD: password },
+    stdio: 'pipe',
+  });
+  return { keyId: KeyId, privateKey: createPrivateKey(pem) };
 }
 
 /**
