@@ -74,6 +74,12 @@ module.exports = {
       to: { path: 'node_modules/node-forge' },
     },
     {
+      name: 'only-alibaba-speaks-protobuf',
+      severity: 'error',
+      from: { pathNot: '^src/api/alibaba/' },
+      to: { path: 'node_modules/@bufbuild/protobuf' },
+    },
+    {
       name: 'only-api-speaks-http',
       severity: 'error',
       from: { pathNot: '^src/api/' },
