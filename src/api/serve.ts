@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { RequestHandler } from 'express';
 import type { Logger } from '../telemetry/logger';
 import type { Metrics } from '../telemetry/metrics';
 import type { AuditedProtocol } from './audited';
 import { readBody } from './body';
-import { createLongBodies } from './long-bodies';
+import { createLongBodies, type LongBodies } from './long-bodies';
 import type { RequestHead, RequestRecord } from './protocol';
 import { respond } from './respond';
 import type { ConnectionSource } from './source';
@@ -31,15 +31,14 @@ export function serve(
 ): RequestHandler {
   const longBodies = createLongBodies(MAX_LONG_BODIES);
   return async (request, response) => {
-    const room = longBodies.room();
-    response.once('close', room.giveBack);
     const started = performance.now();
     const id = randomUUID();
     // A client that goes away while it sends takes its address along.
     const source = sourceOf(request);
     const { method, url, headers, rawHeaders } = request;
     const isGone = () => response.destroyed;
-    const head = { id, method, url, headers, rawHeaders, source, isGone, takeLongBody: room.take };
+    const takeLongBody = () => takeRoom(longBodies, response);
+    const head = { id, method, url, headers, rawHeaders, source, isGone, takeLongBody };
     const protocol = protocolOf(head);
     let body: Buffer | undefined;
     try {
@@ -58,6 +57,14 @@ export function serve(
     const { status, record } = answer;
     tell(telemetry, { id, protocol, status, ms: performance.now() - started }, record);
   };
+}
+
+/** A response that has closed already would never give the room back. */
+function takeRoom(longBodies: LongBodies, response: ServerResponse): boolean {
+  if (response.destroyed) return false;
+  const { take, giveBack } = longBodies.room();
+  response.once('close', giveBack);
+  return take();
 }
 
 interface Served {
