@@ -1,5 +1,5 @@
 import type { Kysely, Selectable } from 'kysely';
-import { locked, type PrincipalRow, rowsOf, withDetails } from './principal-rows';
+import { findPrincipal, locked, type PrincipalRow } from './principal-rows';
 import type { ClientKeysTable, Database } from './schema';
 
 export type ClientKeyRow = Selectable<ClientKeysTable>;
@@ -30,7 +30,7 @@ export function clientKeyRepository(db: Kysely<Database>): ClientKeyRepository {
         .where('id', '=', id)
         .executeTakeFirst();
       if (!clientKey) return undefined;
-      const [principal] = await withDetails(db, await rowsOf(db, clientKey.principal).execute());
+      const principal = await findPrincipal(db, clientKey.principal);
       return principal && { clientKey, principal };
     },
 

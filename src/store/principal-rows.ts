@@ -47,6 +47,12 @@ export async function withDetails(
   }));
 }
 
+/** The principal of the name, in whatever case of its letters, with its access keys and policies. */
+export async function findPrincipal(db: Kysely<Database>, name: string): Promise<PrincipalRow | undefined> {
+  const [principal] = await withDetails(db, await rowsOf(db, name).execute());
+  return principal;
+}
+
 /** Runs a transaction that no other of the same principal runs beside, in whatever process. */
 export function locked<T, M>(
   db: Kysely<Database>,

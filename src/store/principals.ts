@@ -1,5 +1,12 @@
 import type { Kysely, Transaction } from 'kysely';
-import { type AccessKeyRow, locked, type PrincipalRow, rowsOf, withDetails } from './principal-rows';
+import {
+  type AccessKeyRow,
+  findPrincipal,
+  locked,
+  type PrincipalRow,
+  rowsOf,
+  withDetails,
+} from './principal-rows';
 import type { Database } from './schema';
 
 export type NewAccessKey = Pick<AccessKeyRow, 'id' | 'sealed_secret'>;
@@ -45,10 +52,7 @@ export interface PrincipalRepository {
 
 export function principalRepository(db: Kysely<Database>): PrincipalRepository {
   return {
-    async find(name) {
-      const [principal] = await withDetails(db, await rowsOf(db, name).execute());
-      return principal;
-    },
+    find: (name) => findPrincipal(db, name),
 
     async findByAccessKey(id) {
       const accessKey = await db
@@ -57,7 +61,7 @@ export function principalRepository(db: Kysely<Database>): PrincipalRepository {
         .where('id', '=', id)
         .executeTakeFirst();
       if (!accessKey) return undefined;
-      const [principal] = await withDetails(db, await rowsOf(db, accessKey.principal).execute());
+      const principal = await findPrincipal(db, accessKey.principal);
       return principal && { accessKey, principal };
     },
 
