@@ -94,7 +94,7 @@ async function generate(
   const header = { spec: keyPairSpec(request.spec), wrapping, sealedKey, format };
   if (withPlaintext) assertMayLeave(kms, header);
   const aadAfterPoint = encodeAuthenticatedData(request.authenticated);
-  stopDryRun(request.dryRun ?? false);
+  stopDryRun(request.dryRun);
   const { key, version, mayRepeat } = await encryptingVersion(kms, usable, request.under);
   const { number, encryptObject, wrapObject } = version;
   call.details = { keyVersion: number, keyPairSpec: request.spec };

@@ -48,7 +48,7 @@ export async function generateDataKeyWithoutPlaintext(
 async function generate(
   kms: Kms,
   call: Call,
-  { keyId, bytes, authenticated, under, dryRun = false }: DataKeyRequest,
+  { keyId, bytes, authenticated, under, dryRun }: DataKeyRequest,
   withPlaintext: boolean,
 ): Promise<WrappedDataKey & { plaintext?: Buffer }> {
   const usable = await usableKey(kms, call, keyId, cryptographic(authenticated));

@@ -33,7 +33,7 @@ export interface Encrypted {
 export async function encrypt(
   kms: Kms,
   call: Call,
-  { keyId, plaintext, authenticated, algorithm, under, dryRun = false }: EncryptRequest,
+  { keyId, plaintext, authenticated, algorithm, under, dryRun }: EncryptRequest,
 ): Promise<Encrypted> {
   const usable = await usableKey(kms, call, keyId, cryptographic(authenticated));
   assertAlgorithm(algorithm);
@@ -73,7 +73,7 @@ export async function decrypt(kms: Kms, call: Call, request: DecryptRequest): Pr
     assertMayLeave(kms, ciphertext);
     assertUnwraps(kms, ciphertext);
   }
-  stopDryRun(request.dryRun ?? false);
+  stopDryRun(request.dryRun);
   call.details = { keyVersion: version.number };
   const plaintext = await open(kms, call, found);
   kms.usage.note(key, call);

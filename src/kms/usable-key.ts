@@ -18,7 +18,7 @@ export async function usableKey(kms: Kms, call: Call, keyId: string, about: Abou
 }
 
 /** All checks have passed and nothing is to be done. */
-export function stopDryRun(dryRun: boolean): void {
+export function stopDryRun(dryRun = false): void {
   if (dryRun) throw dryRunOk();
 }
 
