@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Kms } from '../../kms/kms';
 import type { Authenticated } from '../caller';
+import { isMediaType } from '../media-type';
 import type { Protocol, ProtocolAnswer, ProtocolRequest, RequestHead } from '../protocol';
 import type { Quota } from '../quota';
 import { callOf, recordOf, type Trail } from '../trail';
@@ -122,10 +123,8 @@ const lengthOf = ({ headers }: RequestHead): number => Number(headers['content-l
 
 const tooLong = () => refusal('BodyTooLong', 'the body is longer than 3 MiB');
 
-/** Parameters (`;charset=utf-8`) are tolerated. */
-function isContentType({ 'content-type': value = '' }: IncomingHttpHeaders): boolean {
-  return value.split(';', 1)[0]?.trim().toLowerCase() === CONTENT_TYPE;
-}
+const isContentType = (headers: IncomingHttpHeaders): boolean =>
+  isMediaType(headers['content-type'], CONTENT_TYPE);
 
 /** One of a closed set. */
 function labelOf({ headers }: Pick<RequestHead, 'headers'>): string {

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { Kms } from '../../kms/kms';
+import { isMediaType } from '../media-type';
 import type { Protocol, ProtocolAnswer, ProtocolRequest } from '../protocol';
 import type { Quota } from '../quota';
 import { callOf, recordOf, type Trail } from '../trail';
@@ -34,7 +35,7 @@ export function trent(kms: Kms, admission: Admission): Protocol {
         if (accessKeyId !== undefined) trail.accessKeyId = accessKeyId;
         admission.quota.take(principal.identity.arn, trail.operation);
         if (!operation) throw unknownOperation();
-        assertContentType(request.headers['content-type']);
+        if (!isMediaType(request.headers['content-type'], CONTENT_TYPE)) throw wrongType();
         trail.call = callOf(request, operation.name, principal);
         const answer: unknown = await operation.run(kms, trail.call, parse(body));
         return succeeded(trail, answer);
@@ -56,14 +57,10 @@ function operationOf({ headers }: Pick<ProtocolRequest, 'headers'>): Operation |
 const tooLong = () =>
   new ProtocolError('RequestEntityTooLargeException', 413, 'The request is longer than 256 KiB.');
 
+const wrongType = () => new SerializationError(`Content-Type must be ${CONTENT_TYPE}.`);
+
 const unknownOperation = () =>
   new ProtocolError('UnknownOperationException', 400, 'X-Amz-Target names no operation of this service.');
-
-/** Parameters (`;charset=utf-8`) are tolerated. */
-function assertContentType(value = ''): void {
-  if (value === CONTENT_TYPE || value.split(';', 1)[0]?.trim().toLowerCase() === CONTENT_TYPE) return;
-  throw new SerializationError(`Content-Type must be ${CONTENT_TYPE}.`);
-}
 
 function parse(body: Buffer): Body {
   if (!isUtf8(body)) throw new SerializationError('The request is not UTF-8.');

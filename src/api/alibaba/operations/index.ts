@@ -1,3 +1,4 @@
+import { markdownTable } from '../../support-table';
 import type { Operation } from '../operation';
 import { advanceDecrypt, decrypt } from './decrypt';
 import { advanceEncrypt, encrypt } from './encrypt';
@@ -40,13 +41,4 @@ export const UNSUPPORTED: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** Every operation of the API as a Markdown table, for the README. */
-export function supportTable(): string {
-  const row = (...cells: string[]) => `| ${cells.join(' | ')} |`;
-  const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
-  return [
-    row('Operation', 'Supported', 'Notes'),
-    row('---', '---', '---'),
-    ...Array.from(OPERATIONS.values(), ({ name, note }) => row(name, 'yes', note)).sort(),
-    ...Array.from(UNSUPPORTED, ([name, why]) => row(name, 'no', capital(why))).sort(),
-  ].join('\n');
-}
+export const supportTable = (): string => markdownTable(OPERATIONS.values(), UNSUPPORTED);

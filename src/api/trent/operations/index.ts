@@ -1,3 +1,4 @@
+import { markdownTable } from '../../support-table';
 import type { Operation } from '../operation';
 import { cancelKeyDeletion } from './cancel-key-deletion';
 import { createAlias } from './create-alias';
@@ -88,13 +89,4 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map(
 );
 
 /** Every operation of the API as a Markdown table, for the README. */
-export function supportTable(): string {
-  const row = (...cells: string[]) => `| ${cells.join(' | ')} |`;
-  const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
-  return [
-    row('Operation', 'Supported', 'Notes'),
-    row('---', '---', '---'),
-    ...SUPPORTED.map(({ name, note = '' }) => row(name, 'yes', note)).sort(),
-    ...Array.from(UNSUPPORTED, ([name, why]) => row(name, 'no', capital(why))).sort(),
-  ].join('\n');
-}
+export const supportTable = (): string => markdownTable(SUPPORTED, UNSUPPORTED);
